@@ -1,0 +1,85 @@
+// The one test command: installs what it needs, bundles every test once, runs each file in a process of its own, and adds up.
+// uvu exits 0 for a file that ran nothing, so a file counts as passed only when its totals say so.
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+process.chdir(root)
+
+if (!existsSync('node_modules/esbuild/package.json')) {
+  const install = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { stdio: 'inherit' })
+  if (install.status !== 0) process.exit(install.status ?? 1)
+}
+const { build } = await import('esbuild')
+
+const wanted = process.argv.slice(2)
+const files = readdirSync('test', { recursive: true })
+  .map((f) => join('test', f))
+  .filter((f) => f.endsWith('.test.ts') && (wanted.length === 0 || wanted.some((w) => f.includes(w))))
+  .sort()
+
+const out = mkdtempSync(join(root, 'node_modules/.runbook-test-'))
+process.on('exit', () => rmSync(out, { recursive: true, force: true }))
+process.on('SIGINT', () => process.exit(130))
+process.on('SIGTERM', () => process.exit(143))
+await build({
+  entryPoints: files,
+  outdir: out,
+  outbase: 'test',
+  bundle: true,
+  splitting: true,
+  packages: 'external',
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  sourcemap: 'inline',
+  outExtension: { '.js': '.mjs' },
+})
+
+const total = { passed: 0, failed: 0, skipped: 0 }
+const skips = []
+
+function runFile(file) {
+  return new Promise((resolve) => {
+    const child = spawn(
+      process.execPath,
+      ['--enable-source-maps', join(out, relative('test', file).replace(/ts$/, 'mjs'))],
+      {
+        env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
+    let text = ''
+    child.stdout.on('data', (d) => (text += d))
+    child.stderr.on('data', (d) => (text += d))
+    child.on('close', (code) => {
+      const sum = (word) =>
+        [...text.matchAll(new RegExp(`^\\s*${word}:\\s+(\\d+)`, 'gm'))].reduce((n, m) => n + Number(m[1]), 0)
+      const counts = { total: sum('Total'), passed: sum('Passed'), skipped: sum('Skipped') }
+      const reasons = [...text.matchAll(/^SKIP (.+)$/gm)].map((m) => m[1])
+      const failed = counts.total - counts.passed
+      const broken = code !== 0 || counts.total === 0 || failed > 0 || counts.skipped !== reasons.length
+      total.passed += counts.passed
+      total.failed += failed > 0 ? failed : broken ? 1 : 0
+      total.skipped += counts.skipped
+      skips.push(...reasons.map((r) => `${file}: ${r}`))
+      console.log(`${broken ? 'FAIL' : 'ok  '} ${file} (${counts.passed}/${counts.total})`)
+      if (broken) console.log(text)
+      resolve()
+    })
+  })
+}
+
+const queue = [...files]
+await Promise.all(
+  Array.from({ length: Math.min(availableParallelism(), 4) }, async () => {
+    for (let f = queue.shift(); f; f = queue.shift()) await runFile(f)
+  }),
+)
+if (files.length === 0) total.failed++
+for (const s of skips) console.log(`skipped: ${s}`)
+console.log(`${total.passed} passed, ${total.failed} failed${total.skipped ? `, ${total.skipped} skipped` : ''}`)
+process.exit(total.failed ? 1 : 0)

@@ -1,0 +1,45 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { didYouMean, formatDiagnostic, position, printable } from '../../src/language/diagnostic.ts'
+
+const source = { path: 'site.yml', text: 'a: 1\nadress: x\nb: 2\n' }
+
+test('a diagnostic shows where, what and the likely fix', () => {
+  const text = formatDiagnostic({
+    code: 'unknown-parameter',
+    severity: 'error',
+    message: 'unknown parameter `adress`',
+    span: { source, start: 5, end: 11 },
+    hint: 'did you mean `address`?',
+  })
+  assert.is(
+    text,
+    [
+      'site.yml:2:1: error[unknown-parameter]: unknown parameter `adress`',
+      '  1 | a: 1',
+      '> 2 | adress: x',
+      '    | ^^^^^^',
+      '  3 | b: 2',
+      '  fix: did you mean `address`?',
+    ].join('\n'),
+  )
+})
+
+test('positions count from one and stay inside the file', () => {
+  assert.equal(position(source, 0), { line: 1, column: 1 })
+  assert.equal(position(source, 7), { line: 2, column: 3 })
+  assert.equal(position(source, 9999).line, 4)
+})
+
+test('what is near is offered, what is far is not', () => {
+  assert.is(didYouMean('adress', ['mode', 'address']), 'address')
+  assert.is(didYouMean('stat', ['state', 'owner']), 'state')
+  assert.is(didYouMean('on', ['owner', 'no']), 'no')
+  assert.is(didYouMean('zzzzzz', ['owner', 'group']), undefined)
+})
+
+test('nothing reaches the terminal as an escape', () => {
+  assert.is(printable('a\u001b[31mred\u202e\tb'), 'a·[31mred· b')
+})
+
+test.run()
