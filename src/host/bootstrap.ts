@@ -1,0 +1,63 @@
+// The loop that runs on the host, as one word of one command line. Login shells differ, so the text holds no single quote,
+// backslash, exclamation mark or line break: then sh, bash, dash, zsh, fish and csh all hand it on unchanged.
+//
+// Two processes share the work. The background one owns standard input: it stores each frame in a private directory as it
+// arrives, so that nothing sent ahead ever waits for a step, and it learns at once of an order to stop and of a connection
+// that is gone, when it ends the running step's whole process group. The foreground one runs stored scripts one by one
+// (background jobs would have SIGINT ignored, and so would everything they start).
+//
+// Controller to host, each a header line `KIND NAME LENGTH` with LENGTH bytes behind it:
+//   b  a blob, stored as $d/NAME           s  a script, stored and queued; runs with fd 3 as its way to the controller
+//   x  start no further step               q  end when the queue is empty
+// Host to controller: a line with the nonce (what stands before it is a noisy login's), then what scripts write on fd 3,
+// and after each a line break and `NONCE NAME STATUS` (no script knows the nonce, so no bytes of a script look like its end).
+
+const readers = [
+  // exact in GNU and busybox; busybox head reads ahead and would lose what follows
+  'dd bs=65536 iflag=fullblock,count_bytes count=$1 2>/dev/null',
+  'head -c $1',
+  'dd bs=1 count=$1 2>/dev/null',
+]
+
+const tryReaders = readers
+  .map(
+    (r, i) =>
+      `${i ? 'elif' : 'if'} R() { ${r}; }; test "$(echo 12345678 | { R 3; echo; cat; } 2>/dev/null | tr -d " ")" = "$y"; then :`,
+  )
+  .join('; ')
+
+const loop = (nonce: string, shell: string): string =>
+  [
+    'm=$(umask)',
+    'umask 077',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is shell
+    'd=$(mktemp -d "${TMPDIR:-/tmp}/runbook.XXXXXXXXXX") || exit 97',
+    'trap "rm -rf $d" 0',
+    'trap "exit 129" 1 2 13 15',
+    'y=$(echo 123; echo 45678)',
+    `${tryReaders}; else exit 96; fi`,
+    'S=; command -v setsid >/dev/null 2>&1 && S=setsid',
+    // the step's group first, then the loop itself, whose exit trap removes the directory
+    'K() { : >"$d/k"; test -s "$d/p" && read -r p <"$d/p" && kill -TERM "-$p" 2>/dev/null && sleep 1 && kill -KILL "-$p" 2>/dev/null; kill -TERM $$; exit 0; }',
+    'mkfifo "$d/f" || exit 95',
+    'exec 5<&0 </dev/null 6<>"$d/f"',
+    'D() { while read -r k i n; do case $k in ' +
+      'b|s) R "$n" >"$d/$i" || K; test "$(wc -c <"$d/$i")" -eq "$n" || K; test $k = b || echo "$i" >&6;; ' +
+      'x) : >"$d/x";; ' +
+      'q) echo q >&6; exit 0;; ' +
+      'esac; done; K; }',
+    'D <&5 5<&- >/dev/null 2>&1 & exec 5<&-',
+    `echo ${nonce}`,
+    `while read -r i <&6; do test "$i" = q && exit 0; d="$d" m="$m" $S ${shell} "$d/$i" 3>&1 >/dev/null 2>&1 6<&-; e=$?; test -e "$d/k" && exit 129; rm -f "$d/p" "$d/$i"; echo; echo ${nonce} "$i" "$e"; done`,
+  ].join('; ')
+
+/** The command line that starts the loop. `nonce` is a fresh word of letters and digits; `shell` the POSIX shell to run it.
+ * Exit codes of its own: 95 no FIFO, 96 no exact reader, 97 no private directory, 129 told to end. */
+export function bootstrapCommand(nonce: string, shell = 'sh'): string {
+  const text = loop(nonce, shell).replaceAll('& ;', '&').replaceAll('&; ', '& ')
+  if (/['\\!\n]/.test(text)) throw new Error('the bootstrap holds a character that a login shell would change')
+  return `exec ${shell} -c '${text}'`
+}
+
+/** What every script starts with: its process group for the watcher, and the login's own umask back. */
+export const scriptHead = 'echo $$ >"$d/p"; umask "$m"\n'

@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto'
+import type { CommandStream } from '../transport/stream.ts'
+import { scriptHead } from './bootstrap.ts'
+
+/** The end of one script: its exit status and all it wrote on fd 3. */
+export interface ScriptEnd {
+  readonly status: number
+  readonly output: Buffer
+}
+
+/** The stream ended where an answer was due: nothing is known of what ran then. */
+export class SessionLost extends Error {
+  readonly code: number | undefined
+  constructor(message: string, code: number | undefined) {
+    super(message)
+    this.code = code
+  }
+}
+
+export function newNonce(): string {
+  return randomBytes(16).toString('hex')
+}
+
+/** The longest noise before the loop's first line that is waited for, in bytes. */
+const longestNoise = 1 << 20
+
+interface Pending {
+  readonly name: string
+  readonly resolve: (end: ScriptEnd) => void
+  readonly reject: (e: Error) => void
+}
+
+/** The controller's end of the loop in bootstrap.ts. Frames are sent ahead freely; scripts end in the order they were sent. */
+export class Session {
+  readonly #stream: CommandStream
+  readonly #nonce: string
+  #queue: Pending[] = []
+  #received: Buffer[] = []
+  #started = false
+  #lost: SessionLost | undefined
+  #count = 0
+  readonly ready: Promise<void>
+  #markReady: () => void = () => {}
+  #markFailed: (e: Error) => void = () => {}
+
+  constructor(stream: CommandStream, nonce: string) {
+    this.#stream = stream
+    this.#nonce = nonce
+    this.ready = new Promise((resolve, reject) => {
+      this.#markReady = resolve
+      this.#markFailed = reject
+    })
+    // who never awaits `ready` hears of the loss from the scripts
+    this.ready.catch(() => {})
+    stream.output.on('data', (data: Buffer) => this.#receive(data))
+    stream.output.on('error', () => {})
+    void stream.ended.then(({ code }) => this.#lose(code))
+  }
+
+  /** Stores bytes on the host; gives the file's path as a shell word for scripts of this session. */
+  blob(bytes: Buffer): string {
+    const name = `b${++this.#count}`
+    this.#send('b', name, bytes)
+    return `"$d/${name}"`
+  }
+
+  /** Queues a script; it may use fd 3, $d, and blobs sent before.
+   * @throws SessionLost (as a rejection) when the stream ends before the script did. */
+  run(script: string | Buffer): Promise<ScriptEnd> {
+    const name = `s${++this.#count}`
+    return new Promise((resolve, reject) => {
+      if (this.#lost) return reject(this.#lost)
+      this.#queue.push({ name, resolve, reject })
+      this.#send('s', name, Buffer.concat([Buffer.from(scriptHead), Buffer.from(script)]))
+    })
+  }
+
+  /** Tells scripts that look at $d/x to start no further step. */
+  stop(): void {
+    this.#stream.input.write('x\n')
+  }
+
+  /** Ends the loop when all that was queued is done. */
+  async close(): Promise<void> {
+    if (!this.#lost) this.#stream.input.end('q\n')
+    await this.#stream.ended
+  }
+
+  /** Ends at once, and with it what runs on the host. */
+  async kill(): Promise<void> {
+    this.#stream.input.end()
+    await this.#stream.ended
+  }
+
+  #send(kind: 'b' | 's', name: string, bytes: Buffer): void {
+    this.#stream.input.write(Buffer.concat([Buffer.from(`${kind} ${name} ${bytes.length}\n`), bytes]))
+  }
+
+  #receive(data: Buffer): void {
+    this.#received.push(data)
+    if (!this.#started && !this.#start()) return
+    for (let next = this.#queue[0]; next; next = this.#queue[0]) {
+      const end = this.#takeEnd(next.name)
+      if (!end) return
+      this.#queue.shift()
+      next.resolve(end)
+    }
+  }
+
+  #start(): boolean {
+    const all = Buffer.concat(this.#received)
+    const mark = Buffer.from(`${this.#nonce}\n`)
+    const at = all.indexOf(mark)
+    this.#received = at === -1 ? [all.subarray(-longestNoise)] : [all.subarray(at + mark.length)]
+    if (at === -1) return false
+    this.#started = true
+    this.#markReady()
+    return true
+  }
+
+  #takeEnd(name: string): ScriptEnd | undefined {
+    const all = this.#received.length === 1 ? this.#received[0]! : Buffer.concat(this.#received)
+    this.#received = [all]
+    const mark = Buffer.from(`\n${this.#nonce} ${name} `)
+    const at = all.indexOf(mark)
+    const close = at === -1 ? -1 : all.indexOf(10, at + mark.length)
+    if (close === -1) return undefined
+    this.#received = [all.subarray(close + 1)]
+    return { status: Number(all.subarray(at + mark.length, close).toString('latin1')), output: all.subarray(0, at) }
+  }
+
+  #lose(code: number | undefined): void {
+    const said = this.#stream.errors().trim()
+    this.#lost = new SessionLost(said === '' ? 'the connection ended' : said, code)
+    this.#markFailed(this.#lost)
+    for (const p of this.#queue) p.reject(this.#lost)
+    this.#queue = []
+  }
+}

@@ -1,0 +1,24 @@
+import { spawn } from 'node:child_process'
+import type { CommandStream } from './stream.ts'
+
+const longestErrors = 8192
+
+/** Runs a command line on this machine by `shell -c`, in a process group of its own: a Ctrl-C on the terminal is for the
+ * controller, which then ends its sessions in order. */
+export function openLocal(command: string, shell = '/bin/sh'): CommandStream {
+  const child = spawn(shell, ['-c', command], { stdio: ['pipe', 'pipe', 'pipe'], detached: true })
+  let errors = ''
+  child.stderr.setEncoding('latin1').on('data', (text: string) => {
+    errors = (errors + text).slice(-longestErrors)
+  })
+  const ended = new Promise<{ code: number | undefined }>((resolve) => {
+    child.on('error', (e) => {
+      errors += e.message
+      resolve({ code: undefined })
+    })
+    child.on('close', (code) => resolve({ code: code ?? undefined }))
+  })
+  // a command that ends early makes writes fail: `ended` tells, the stream need not
+  child.stdin.on('error', () => {})
+  return { input: child.stdin, output: child.stdout, errors: () => errors, ended }
+}

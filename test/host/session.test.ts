@@ -1,0 +1,101 @@
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { bootstrapCommand } from '../../src/host/bootstrap.ts'
+import { newNonce, Session, SessionLost } from '../../src/host/session.ts'
+import { openLocal } from '../../src/transport/local.ts'
+
+const scratch = mkdtempSync(join(tmpdir(), 'session-test-'))
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
+process.env.TMPDIR = scratch
+const left = () => readdirSync(scratch)
+const has = (command: string) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
+
+function open(shell = 'sh', login = '/bin/sh', noise = ''): Session {
+  const nonce = newNonce()
+  return new Session(openLocal(`${noise}${bootstrapCommand(nonce, shell)}`, login), nonce)
+}
+
+async function exchange(session: Session): Promise<void> {
+  await session.ready
+  const bytes = randomBytes(300_000)
+  const path = session.blob(bytes)
+  const [first, second, third] = await Promise.all([
+    session.run(`cat ${path} >&3`),
+    session.run('exit 7'),
+    session.run('echo "$(umask) end s3 0" >&3; echo noise; echo noise >&2'),
+  ])
+  assert.is(first.output.equals(bytes), true)
+  assert.is(second.status, 7)
+  assert.match(third.output.toString(), /^0?022 end s3 0\n$/)
+  await session.close()
+  assert.equal(left(), [])
+}
+
+for (const shell of ['dash', 'bash', 'busybox sh', 'mksh', 'ksh93', 'yash', 'zsh --emulate sh']) {
+  const name = shell.split(' ')[0]!
+  if (has(name))
+    test(`the loop under ${shell}: 300 kB of any bytes, order, status, umask, nothing left`, () =>
+      exchange(open(shell)))
+  else {
+    console.log(`SKIP the loop under ${shell}: ${name} is not installed`)
+    test.skip(`the loop under ${shell}`)
+  }
+}
+
+for (const login of ['sh', 'bash', 'dash', 'zsh', 'fish', 'csh', 'tcsh']) {
+  if (has(login)) test(`the bootstrap by way of ${login}`, () => exchange(open('sh', login)))
+  else {
+    console.log(`SKIP the bootstrap by way of ${login}: it is not installed`)
+    test.skip(`the bootstrap by way of ${login}`)
+  }
+}
+
+test('a noisy login is passed over', () => exchange(open('sh', '/bin/sh', 'echo Welcome; echo b x 5; ')))
+
+test('a connection that goes ends the running step, all it started, and the directory', async () => {
+  const session = open()
+  const mark = join(scratch, 'pid')
+  const running = session.run(`sleep 300 & sleep 301 & echo $! >"${mark}"; echo started >&3; wait`)
+  while (!existsSync(mark)) await new Promise((r) => setTimeout(r, 20))
+  await session.kill()
+  const lost = await running.catch((e: unknown) => e)
+  assert.instance(lost, SessionLost)
+  rmSync(mark)
+  assert.equal(left(), [])
+  const sleeping = spawnSync('pgrep', ['-f', 'sleep 30[01]']).stdout.toString()
+  assert.is(sleeping, '')
+})
+
+test('a frame that arrives cut is never run', async () => {
+  const nonce = newNonce()
+  const stream = openLocal(bootstrapCommand(nonce))
+  const mark = join(scratch, 'ran')
+  stream.output.resume()
+  stream.input.end(`s s1 400\n: >${mark}\n`)
+  await stream.ended
+  assert.is(existsSync(mark), false)
+  assert.equal(left(), [])
+})
+
+test('the order to stop is seen while a script runs', async () => {
+  const session = open()
+  const running = session.run('until test -e "$d/x"; do sleep 0.02; done; echo seen >&3')
+  await session.ready
+  session.stop()
+  assert.is((await running).output.toString(), 'seen\n')
+  await session.close()
+})
+
+test('SIGINT is not ignored in what a script starts', async () => {
+  const session = open()
+  const { output } = await session.run('grep SigIgn /proc/self/status >&3')
+  await session.close()
+  assert.is(Number.parseInt(output.toString().split('\t')[1]!, 16) & 0b10, 0)
+})
+
+test.run()
