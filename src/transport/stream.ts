@@ -9,3 +9,38 @@ export interface CommandStream {
   /** Settles when the command ended; `code` is undefined where none was told (a signal, a lost connection). Never rejects. */
   readonly ended: Promise<{ readonly code: number | undefined }>
 }
+
+/** An open way to a host on which commands can be started, one stream each. */
+export interface Connection {
+  /** Starts a command line; the host's login shell reads it.
+   * @throws ConnectError (as a rejection) when the connection is gone or refuses another channel. */
+  readonly exec: (command: string) => Promise<CommandStream>
+  /** Ends it politely; settles when it is closed. Never rejects. */
+  readonly close: () => Promise<void>
+}
+
+/** Why a host can't be reached, for the report's one line and its hint. */
+export class ConnectError extends Error {
+  readonly reason: ConnectFailure
+  /** What to do about it. */
+  readonly hint: string | undefined
+  constructor(reason: ConnectFailure, message: string, hint?: string) {
+    super(message)
+    this.reason = reason
+    this.hint = hint
+  }
+}
+
+export type ConnectFailure =
+  | 'refused'
+  | 'timeout'
+  | 'no-route'
+  | 'name-unknown'
+  | 'key-unknown'
+  | 'key-changed'
+  | 'auth'
+  | 'dropped'
+  | 'lost'
+  | 'become'
+  | 'shell'
+  | 'other'

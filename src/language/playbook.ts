@@ -1,0 +1,69 @@
+import type { Diagnostic, Source, Span } from './diagnostic.ts'
+import type { Scope } from './expression.ts'
+
+/** What an author wrote at one place, compiled: plain data, or data with `<%= … %>` in it. */
+export interface Value {
+  readonly span: Span
+  /** Nothing to evaluate: the same in every scope. */
+  readonly constant: boolean
+  /** Free names, each with the place of its first use. */
+  readonly names: ReadonlyMap<string, Span>
+  /** @throws ValueError with a place, UnknownValue where a part is known only after apply. */
+  readonly evaluate: (scope: Scope) => unknown
+}
+
+/** An expression that went wrong when it was evaluated, as a diagnostic. */
+export class ValueError extends Error {
+  readonly diagnostic: Diagnostic
+  constructor(diagnostic: Diagnostic) {
+    super(diagnostic.message)
+    this.diagnostic = diagnostic
+  }
+}
+
+export interface Playbook {
+  readonly source: Source
+  readonly plays: readonly Play[]
+}
+
+export interface Play {
+  readonly name: string
+  readonly span: Span
+  /** The pattern as written; a list is joined by `:`. */
+  readonly hosts: Value
+  readonly become: Value | undefined
+  readonly becomeUser: Value | undefined
+  readonly vars: ReadonlyMap<string, Value>
+  readonly gatherFacts: boolean
+  readonly tags: readonly string[]
+  readonly tasks: readonly Task[]
+  readonly handlers: readonly Task[]
+}
+
+export interface Task {
+  /** As written, or the module's name. */
+  readonly name: string
+  readonly span: Span
+  readonly module: string
+  /** By parameter. A name with `<%= %>` in it is not allowed. */
+  readonly params: ReadonlyMap<string, Value>
+  /** Place of the module's key: for errors about the parameters as a whole. */
+  readonly moduleSpan: Span
+  /** All have to hold. */
+  readonly when: readonly Value[]
+  readonly loop: Value | undefined
+  readonly register: string | undefined
+  readonly notify: readonly Value[]
+  /** Handlers only: other names to be notified by. */
+  readonly listen: readonly string[]
+  readonly tags: readonly string[]
+  readonly become: Value | undefined
+  readonly becomeUser: Value | undefined
+  readonly vars: ReadonlyMap<string, Value>
+  readonly noLog: boolean
+  readonly ignoreErrors: Value | undefined
+  readonly changedWhen: readonly Value[] | undefined
+  readonly failedWhen: readonly Value[] | undefined
+  /** Seconds that its steps may take on a host. */
+  readonly timeout: number | undefined
+}
