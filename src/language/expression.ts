@@ -1,7 +1,8 @@
 import { type Expression as AcornExpression, type Node, parseExpressionAt } from 'acorn'
 import { callMethod, globals, memberOf } from './values.ts'
 
-/** Values by name, as an expression sees them. A name that is missing here is an error, never `undefined`. */
+/** Values by name, as an expression sees them: own properties (getters too), then those of its prototypes. A name that is
+ * missing is an error, never `undefined`. */
 export type Scope = Readonly<Record<string, unknown>>
 
 /** A parsed expression: its free names with their offsets, and a function from scope to value. */
@@ -201,9 +202,18 @@ function identifier(n: Fields, bound: ReadonlySet<string>, names: Names): Evalua
     if (!names.has(name)) names.set(name, { start: n.start, end: n.end })
   }
   return (scope) => {
-    if (!Object.hasOwn(scope, name)) throw new ExpressionError(`\`${name}\` is not defined`, n.start, n.end)
-    return known(scope[name])
+    const owner = ownerOf(scope, name)
+    if (!owner) throw new ExpressionError(`\`${name}\` is not defined`, n.start, n.end)
+    return known(owner[name])
   }
+}
+
+/** Scopes nest by prototype, so that values made on demand are not all made when a function's parameters are added. */
+function ownerOf(scope: Scope, name: string): Scope | undefined {
+  for (let s: Scope | null = scope; s && s !== Object.prototype; s = Object.getPrototypeOf(s)) {
+    if (Object.hasOwn(s, name)) return s
+  }
+  return undefined
 }
 
 function element(e: Node | null, list: Fields, sub: (n: Node) => Evaluator): (scope: Scope) => unknown[] {
@@ -286,5 +296,5 @@ function arrow(n: Fields, bound: ReadonlySet<string>, names: Names): Evaluator {
   const body = compile(n.body, new Set([...bound, ...params]), names)
   return (scope) =>
     (...args: unknown[]) =>
-      body({ ...scope, ...Object.fromEntries(params.map((p, i) => [p, args[i]])) })
+      body(Object.assign(Object.create(scope), Object.fromEntries(params.map((p, i) => [p, args[i]]))))
 }

@@ -1,0 +1,174 @@
+import type { Diagnostic, Span } from './diagnostic.ts'
+import { type Item, type ScalarItem, toData } from './document.ts'
+import { type Expression, ExpressionError, parseExpression, type Scope } from './expression.ts'
+import { type Interpolation, isTemplated, parseInterpolation } from './interpolation.ts'
+import { type Value, ValueError } from './playbook.ts'
+
+type Report = (d: Diagnostic) => void
+
+const noNames: ReadonlyMap<string, Span> = new Map()
+
+/** Compiles what stands at one place. Errors go to `report`; the value given back then is what was written, as it stands. */
+export function compileValue(item: Item, report: Report): Value {
+  if (!hasTemplate(item)) return constantValue(item)
+  const names = new Map<string, Span>()
+  const evaluate = compileItem(item, names, report)
+  return { span: item.span, constant: false, names, evaluate }
+}
+
+/** A value that is the same in every scope. */
+export function constantValue(item: Item): Value {
+  let data: unknown
+  let made = false
+  // a large inventory has many that nobody asks for
+  const evaluate = () => {
+    if (!made) [data, made] = [toData(item), true]
+    return data
+  }
+  return { span: item.span, constant: true, names: noNames, evaluate }
+}
+
+/** Compiles a bare expression (`when:`, `changed_when:`, …): a string, or a boolean for itself. */
+export function compileCondition(item: Item, report: Report): Value {
+  if (item.kind === 'scalar' && typeof item.value === 'boolean') return constantValue(item)
+  if (item.kind !== 'scalar' || typeof item.value !== 'string' || item.value.trim() === '') {
+    report({
+      code: 'condition',
+      severity: 'error',
+      message: 'a condition is an expression or a boolean',
+      span: item.span,
+    })
+    return constantValue(item)
+  }
+  const text = item.value
+  if (isTemplated(text) || jinja.test(text)) {
+    report({
+      code: 'condition',
+      severity: 'error',
+      message: 'a condition is a bare expression, without `<%= %>` or `{{ }}` around it',
+      span: item.span,
+      hint: `write \`${text.replace(/<%[=-]?|%>|\{\{|\}\}/g, '').trim()}\``,
+    })
+    return constantValue(item)
+  }
+  try {
+    return expressionValue(item, parseExpression(text))
+  } catch (e) {
+    report(placed(e, item, pythonHint(text)))
+    return constantValue(item)
+  }
+}
+
+function expressionValue(item: ScalarItem, expression: Expression): Value {
+  const names = new Map([...expression.names].map(([n, at]) => [n, spanWithin(item, at.start, at.end)]))
+  const evaluate = (scope: Scope) => located(item, () => expression.evaluate(scope))
+  return { span: item.span, constant: false, names, evaluate }
+}
+
+/** What an Ansible author may write in a condition, and its JavaScript. */
+function pythonHint(text: string): string | undefined {
+  if (/\bis\s+(not\s+)?defined\b/.test(text)) return 'write `x !== undefined` after giving `x` a default in vars'
+  if (/\bnot\b|\band\b|\bor\b/.test(text)) return 'write `!x`, `a && b`, `a || b`'
+  if (/\|\s*\w+/.test(text)) return 'filters are functions here: `defaultTo(x, 1)`, `x.trim()`, `toJSON(x)`'
+  if (/\bis\s+\w+/.test(text)) return 'tests are expressions here: `r.changed`, `r.rc === 0`'
+  return undefined
+}
+
+function hasTemplate(item: Item): boolean {
+  if (item.kind === 'scalar')
+    return typeof item.value === 'string' && (isTemplated(item.value) || jinja.test(item.value))
+  if (item.kind === 'list') return item.items.some(hasTemplate)
+  return item.entries.some((e) => isTemplated(e.key) || hasTemplate(e.value))
+}
+
+/** What Jinja would take for a template. */
+const jinja = /\{\{-?\s*[A-Za-z_'"][^}]*\}\}|\{%-?\s*\w+[^%]*%\}/
+
+type Evaluate = (scope: Scope) => unknown
+
+function compileItem(item: Item, names: Map<string, Span>, report: Report): Evaluate {
+  if (item.kind === 'list') {
+    const items = item.items.map((i) => compileItem(i, names, report))
+    return (scope) => items.map((evaluate) => evaluate(scope))
+  }
+  if (item.kind === 'map') {
+    const entries = item.entries.map((e) => {
+      const key: ScalarItem = { kind: 'scalar', span: e.keySpan, value: e.key, quoted: true }
+      return { key: compileText(key, names, report), value: compileItem(e.value, names, report) }
+    })
+    return (scope) => {
+      const data: Record<string, unknown> = {}
+      for (const { key, value } of entries) {
+        const name = String(key(scope))
+        Object.defineProperty(data, name, { value: value(scope), enumerable: true, configurable: true, writable: true })
+      }
+      return data
+    }
+  }
+  return typeof item.value === 'string' ? compileText(item, names, report) : () => item.value
+}
+
+function compileText(item: ScalarItem, names: Map<string, Span>, report: Report): Evaluate {
+  const text = item.value as string
+  if (!isTemplated(text)) {
+    const found = jinja.exec(text)
+    if (found) report(jinjaDiagnostic(item, found))
+    return () => text
+  }
+  let parsed: Interpolation
+  try {
+    parsed = parseInterpolation(text)
+  } catch (e) {
+    report(placed(e, item))
+    return () => text
+  }
+  for (const [name, at] of parsed.names) if (!names.has(name)) names.set(name, spanWithin(item, at.start, at.end))
+  return (scope) => located(item, () => parsed.evaluate(scope))
+}
+
+function jinjaDiagnostic(item: ScalarItem, found: RegExpExecArray): Diagnostic {
+  const inner = found[0].replace(/^\{[{%]-?|-?[}%]\}$/g, '').trim()
+  return {
+    code: 'jinja',
+    severity: 'error',
+    message: 'this is a Jinja template; values are interpolated with `<%= … %>` here',
+    span: spanWithin(item, found.index, found.index + found[0].length),
+    hint: `write \`<%= ${inner} %>\`, or \`<%= '{{' %>\` for literal braces`,
+  }
+}
+
+/** Runs an evaluation with the place put to what goes wrong in it.
+ * @throws ValueError, UnknownValue */
+function located<T>(item: ScalarItem, run: () => T): T {
+  try {
+    return run()
+  } catch (e) {
+    if (e instanceof ExpressionError) throw new ValueError(placed(e, item))
+    throw e
+  }
+}
+
+function placed(e: unknown, item: ScalarItem, hint?: string): Diagnostic {
+  if (!(e instanceof ExpressionError)) throw e
+  return {
+    code: 'expression',
+    severity: 'error',
+    message: e.message,
+    span: spanWithin(item, e.start, e.end),
+    ...(hint === undefined ? {} : { hint }),
+  }
+}
+
+/** The place in the file of a part of a scalar's text, as near as it can be told. */
+export function spanWithin(item: ScalarItem, start: number, end: number): Span {
+  const { source, start: from, end: to } = item.span
+  const text = String(item.value)
+  const raw = source.text.slice(from, to)
+  for (const shift of [0, 1]) {
+    if (raw.startsWith(text, shift)) return { source, start: from + shift + start, end: from + shift + end }
+  }
+  // folded, block or escaped text: look for the part itself
+  const part = text.slice(start, end)
+  const at = part === '' ? -1 : raw.indexOf(part)
+  return at === -1 ? item.span : { source, start: from + at, end: from + at + part.length }
+}
