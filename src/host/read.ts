@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto'
+import { toBytes } from './bytes.ts'
+import { type Shell, shellWith } from './shell.ts'
+
+/** A kind of question about a host. It owns its shell text and its parser; nothing else knows either.
+ * `Q` is one question as data, `A` its answer. */
+export interface ReadKind<Q, A> {
+  readonly name: string
+  /** Tells two questions apart. */
+  readonly key: (question: Q) => string
+  /** Shell text that writes the answers of all these questions to fd 3. It may use $d, a private directory, and `$G`, which
+   * is not empty where `find` is GNU's. It runs in a shell of its own. */
+  readonly script: (questions: readonly Q[], sh: Shell) => string
+  /** The answers, one a question in their order.
+   * @throws Error when the host answered what cannot be understood. */
+  readonly parse: (output: Buffer, questions: readonly Q[]) => readonly A[]
+  /** The paths an answer is about: what happens to them changes it. */
+  readonly paths?: (question: Q) => readonly string[]
+  /** What is different between what was predicted and what is, in words; fields that were not predicted are left out. */
+  difference(predicted: A, actual: A): string | undefined
+}
+
+/** One question, ready to be asked. `A` is the answer's shape. */
+export interface Read<A = unknown> {
+  // biome-ignore lint/suspicious/noExplicitAny: a list of reads of many kinds has no one question type
+  readonly kind: ReadKind<any, A>
+  readonly question: unknown
+  /** Equal for equal questions. */
+  readonly key: string
+}
+
+export type AnswerOf<R> =
+  R extends Read<infer A> ? A : R extends readonly (infer I)[] ? readonly AnswerOf<I>[] : undefined
+
+export function read<Q, A>(kind: ReadKind<Q, A>, question: Q): Read<A> {
+  return { kind, question, key: `${kind.name} ${kind.key(question)}` }
+}
+
+/** One request for many reads: reads of a kind are merged, equal ones asked once. */
+export interface Request {
+  readonly script: Buffer
+  /** Answers by read key.
+   * @throws Error when the output is not this request's. */
+  readonly parse: (output: Buffer) => Map<string, unknown>
+}
+
+export function composeRequest(reads: readonly Read[], blob: (bytes: Buffer) => string): Request {
+  const separator = randomBytes(16).toString('hex')
+  const sh = shellWith(blob)
+  // biome-ignore lint/suspicious/noExplicitAny: see Read
+  const groups = new Map<ReadKind<any, unknown>, Map<string, Read>>()
+  for (const r of reads) {
+    const group = groups.get(r.kind) ?? new Map<string, Read>()
+    groups.set(r.kind, group.set(r.key, r))
+  }
+  const parts = [...groups].map(([kind, group]) => {
+    const questions = [...group.values()].map((r) => r.question)
+    return { kind, keys: [...group.keys()], questions, text: kind.script(questions, sh) }
+  })
+  const script = [
+    'G=; find /dev/null -prune -printf "" 2>/dev/null && G=1',
+    ...parts.map(({ text }) => `(\n${text}\n)\nprintf '\\n${separator}\\n' >&3`),
+  ].join('\n')
+  const parse = (output: Buffer) => {
+    const answers = new Map<string, unknown>()
+    const outputs = splitBy(output, Buffer.from(`\n${separator}\n`))
+    if (outputs.length !== parts.length + 1) throw new Error('the host ended a read before its answer was whole')
+    parts.forEach(({ kind, keys, questions }, i) => {
+      const parsed = kind.parse(outputs[i]!, questions)
+      keys.forEach((key, k) => {
+        answers.set(key, parsed[k])
+      })
+    })
+    return answers
+  }
+  return { script: toBytes(script), parse }
+}
+
+function splitBy(bytes: Buffer, separator: Buffer): Buffer[] {
+  const parts: Buffer[] = []
+  let from = 0
+  for (let at = bytes.indexOf(separator); at !== -1; at = bytes.indexOf(separator, from)) {
+    parts.push(bytes.subarray(from, at))
+    from = at + separator.length
+  }
+  parts.push(bytes.subarray(from))
+  return parts
+}

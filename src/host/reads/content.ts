@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto'
+import { fromBytes } from '../bytes.ts'
+import { type Read, type ReadKind, read } from '../read.ts'
+import type { Shell } from '../shell.ts'
+import { cleanPath } from './entry.ts'
+
+/** The bytes of a regular file, links followed. `undefined` where there is none; `denied` where it may not be read. */
+export interface Content {
+  readonly bytes: Buffer | undefined
+  readonly denied: boolean
+}
+
+export function content(path: string): Read<Content> {
+  return read(contentKind, cleanPath(path))
+}
+
+const noContent: Content = { bytes: undefined, denied: false }
+
+function script(paths: readonly string[], sh: Shell): string {
+  // one cat for all, a mark behind each file; a line of flags first says which of them are there
+  const mark = sh.blob(Buffer.from(markText))
+  return `f=
+for p in ${sh.words(paths)}; do
+if test -f "$p"; then if test -r "$p"; then f="\${f}r"; set -- "$@" "$p"; else f="\${f}d"; fi; else f="\${f}-"; fi
+set -- "$@" ${mark}; done
+printf '%s\\n' "$f" >&3; cat -- "$@" >&3`
+}
+
+// long enough that no file holds it by chance, and only ever made here
+const markText = `\0${createHash('sha256').update(`runbook ${process.pid} ${Date.now()} ${Math.random()}`).digest('hex')}\0`
+
+function parse(output: Buffer, paths: readonly string[]): Content[] {
+  const line = output.indexOf(10)
+  const flags = output.subarray(0, line).toString('latin1')
+  let at = line + 1
+  return paths.map((_, i): Content => {
+    const end = output.indexOf(markText, at, 'latin1')
+    if (end === -1) throw new Error('the host broke off the text of a file')
+    const bytes = Buffer.from(output.subarray(at, end))
+    at = end + markText.length
+    return flags[i] === 'r' ? { bytes, denied: false } : { ...noContent, denied: flags[i] === 'd' }
+  })
+}
+
+export const contentKind: ReadKind<string, Content> = {
+  name: 'content',
+  key: (path) => path,
+  script,
+  parse,
+  paths: (path) => [path],
+  difference: (predicted, actual) => {
+    if (!predicted.bytes || !actual.bytes)
+      return !predicted.bytes === !actual.bytes ? undefined : 'a file was to be there or not, and it is the other way'
+    return predicted.bytes.equals(actual.bytes) ? undefined : 'its content is not what was written'
+  },
+}
+
+/** The hash of a regular file (SHA-256, hex, links followed), worked out only where its size is one that was asked for: a
+ * file of another size is another file, and may have no hash here. */
+export interface Sum {
+  readonly sha256: string | undefined
+}
+
+/** @param size bytes; undefined: whatever the size is. */
+export function sum(path: string, size?: number): Read<Sum> {
+  return read(sumKind, { path: cleanPath(path), size })
+}
+
+/** Whether a file holds exactly these bytes: ask with this, compare with `sumOf`. */
+export function sumFor(path: string, bytes: Buffer): Read<Sum> {
+  return sum(path, bytes.length)
+}
+
+export function sumOf(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+interface SumQuestion {
+  readonly path: string
+  readonly size: number | undefined
+}
+
+function sumScript(questions: readonly SumQuestion[], sh: Shell): string {
+  const tests = questions.map(({ path, size }) => {
+    const name = sh.word(path.replace(/[*?[\]\\]/g, '\\$&'))
+    return size === undefined ? `-path ${name}` : `-path ${name} -size ${size}c`
+  })
+  const paths = [...new Set(questions.map((q) => q.path))]
+  return `if test -n "$G" && sha256sum -z /dev/null >/dev/null 2>&1; then
+find -H ${sh.words(paths)} -maxdepth 0 -type f \\( ${tests.join(' -o ')} \\) -exec sha256sum -bz {} + >&3 2>/dev/null
+else
+for p in ${sh.words(paths)}; do test -f "$p" && s=$(sha256sum <"$p") && printf '%s *%s\\0' "\${s%% *}" "$p" >&3; done
+fi`
+}
+
+function parseSums(output: Buffer, questions: readonly SumQuestion[]): Sum[] {
+  const sums = new Map<string, string>()
+  for (const line of fromBytes(output).split('\0')) {
+    if (line !== '') sums.set(line.slice(66), line.slice(0, 64))
+  }
+  return questions.map(({ path }) => ({ sha256: sums.get(path) }))
+}
+
+export const sumKind: ReadKind<SumQuestion, Sum> = {
+  name: 'sum',
+  key: ({ path, size }) => `${size ?? ''} ${path}`,
+  script: (questions, sh) =>
+    groupsOf(questions, 400)
+      .map((g) => sumScript(g, sh))
+      .join('\n'),
+  parse: parseSums,
+  paths: ({ path }) => [path],
+  difference: (predicted, actual) =>
+    predicted.sha256 === actual.sha256 ? undefined : 'its content is not what was written',
+}
+
+function groupsOf<T>(items: readonly T[], most: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / most) }, (_, i) => items.slice(i * most, (i + 1) * most) as T[])
+}
