@@ -1,4 +1,5 @@
 import { type Expression as AcornExpression, type Node, parseExpressionAt } from 'acorn'
+import { Unknown, UnknownValue } from '../unknown.ts'
 import { callMethod, globals, memberOf } from './values.ts'
 
 /** Values by name, as an expression sees them: own properties (getters too), then those of its prototypes. A name that is
@@ -22,23 +23,6 @@ export class ExpressionError extends Error {
     super(message)
     this.start = start
     this.end = end
-  }
-}
-
-/** Stands in a scope for a value that only an apply will bring; `because` names the task or step it waits for. */
-export class Unknown {
-  readonly because: string
-  constructor(because: string) {
-    this.because = because
-  }
-}
-
-/** Thrown where an expression needs a value that is Unknown. */
-export class UnknownValue extends Error {
-  readonly because: string
-  constructor(because: string) {
-    super(`known only after apply: ${because}`)
-    this.because = because
   }
 }
 

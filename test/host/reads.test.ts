@@ -19,7 +19,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'reads-test-'))
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
 
 /** Asks on this machine, under a shell; `path` goes before PATH. */
-async function ask<R extends readonly Read[]>(
+async function ask<const R extends readonly Read[]>(
   reads: R,
   shell = 'sh',
   path = '',

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ExpressionError, parseExpression, type Scope, Unknown, UnknownValue } from '../../src/language/expression.ts'
+import { ExpressionError, parseExpression, type Scope } from '../../src/language/expression.ts'
+import { Unknown, UnknownValue } from '../../src/unknown.ts'
 
 const run = (source: string, scope: Scope = {}) => parseExpression(source).evaluate(scope)
 

@@ -1,0 +1,195 @@
+import { Unknown } from '../unknown.ts'
+import type { Read } from './read.ts'
+import { capabilitiesKind } from './reads/command.ts'
+import { type Content, contentKind, type Sum, sumKind, sumOf } from './reads/content.ts'
+import { type Entry, entryKind, followed, parentOf, type Stat } from './reads/entry.ts'
+import { type Tree, treeKind } from './reads/tree.ts'
+
+/** What a step does to what is known: for any answer, the answer afterwards. The same answer (by identity) where the step
+ * does not touch it; `Unknown` where it may, and nobody can say how. When in doubt: Unknown. */
+export interface Effect {
+  readonly change: (read: Read, answer: unknown, at: EntryOf) => unknown
+}
+
+/** What was known of a path before any planned step. */
+export type EntryOf = (path: string) => Entry | undefined
+
+/** What becomes of the place `real`. */
+export type PathChange =
+  | { readonly to: 'absent' }
+  | { readonly to: 'directory'; readonly stat: Stat }
+  /** A new file in the place of whatever was there. `bytes` undefined: not to be known before. */
+  | { readonly to: 'file'; readonly stat: Stat; readonly bytes: Buffer | undefined }
+  | { readonly to: 'link'; readonly stat: Stat }
+  /** The same thing with other owner, group or mode. */
+  | { readonly to: 'attributes'; readonly stat: Partial<Stat>; readonly id: string | undefined }
+  | { readonly to: 'unknown' }
+
+/** @param wasLink a link is at that place before: whatever was reached through links may be elsewhere after. */
+export function pathEffect(because: string, real: string, change: PathChange, wasLink = false): Effect {
+  const turns = (base: Entry) =>
+    (wasLink && change.to !== 'attributes') ||
+    change.to === 'unknown' ||
+    // a new link changes no way that led somewhere already
+    (change.to === 'link' && !followed(base).stat)
+  const unknown = new Unknown(because)
+  return {
+    change: (read, answer, at) => {
+      const paths = read.kind.paths?.(read.question)
+      if (!paths || answer instanceof Unknown) return answer
+      return paths.reduce<unknown>((now, path) => {
+        const base = at(path)
+        if (!base) return unknown
+        if (now instanceof Unknown) return now
+        if (turns(base) && base.real !== real && (base.real !== base.path || base.leads))
+          return read.kind === treeKind && !related(base, real) ? now : unknown
+        return applyTo(read, now, base, real, change, unknown)
+      }, answer)
+    },
+  }
+}
+
+function related(base: Entry, real: string): boolean {
+  return [base.real, followed(base).real].some((p) => isWithin(real, p) || isWithin(p, real))
+}
+
+/** Whether `path` is `directory` or lies below it. */
+export function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`)
+}
+
+function applyTo(
+  read: Read,
+  answer: unknown,
+  base: Entry,
+  real: string,
+  change: PathChange,
+  unknown: Unknown,
+): unknown {
+  if (read.kind === entryKind) return entryAfter(answer as Entry, real, change, unknown)
+  if (read.kind === treeKind) return treeAfter(answer as Tree, followed(base).real, real, change, unknown)
+  const [own, final] = [base.real, followed(base).real]
+  const hit = real === own || real === final
+  const above = !hit && (isWithin(own, real) || isWithin(final, real))
+  if (!hit && !above) return sameInode(base, real, change) && read.kind === capabilitiesKind ? unknown : answer
+  if (change.to === 'unknown' || change.to === 'link') return unknown
+  if (above && change.to !== 'absent') return answer
+  return contentAfter(read, answer, change, unknown)
+}
+
+function sameInode(base: Entry, real: string, change: PathChange): boolean {
+  const stat = followed(base).stat
+  return change.to === 'attributes' && change.id !== undefined && stat?.id === change.id && base.real !== real
+}
+
+function contentAfter(read: Read, answer: unknown, change: PathChange, unknown: Unknown): unknown {
+  const bytes = change.to === 'file' ? change.bytes : undefined
+  if (change.to === 'file' && bytes === undefined) return unknown
+  switch (read.kind) {
+    case contentKind:
+      if (change.to === 'attributes') return (answer as Content).denied ? unknown : answer
+      return { bytes, denied: false } satisfies Content
+    case sumKind:
+      if (change.to === 'attributes') return answer
+      return { sha256: bytes === undefined ? undefined : sumOf(bytes) } satisfies Sum
+    case capabilitiesKind:
+      // the kernel takes them away with a change of owner
+      if (change.to === 'attributes') return 'owner' in change.stat || 'group' in change.stat ? unknown : answer
+      return answer === undefined ? undefined : ''
+    default:
+      return unknown
+  }
+}
+
+function entryAfter(e: Entry, real: string, change: PathChange, unknown: Unknown): Entry | Unknown {
+  if (e.real === real) return ownEntryAfter(e, change, unknown)
+  if (isWithin(e.real, real)) return entryBelow(e, real, change, unknown)
+  if (e.leads && isWithin(e.leads.real, real)) {
+    if (change.to === 'unknown' || change.to === 'link') return unknown
+    if (change.to === 'absent') return { ...e, leads: { ...e.leads, stat: undefined } }
+    if (e.leads.real !== real) return e
+    if (change.to === 'attributes')
+      return e.leads.stat ? { ...e, leads: { ...e.leads, stat: { ...e.leads.stat, ...change.stat } } } : unknown
+    return { ...e, leads: { ...e.leads, stat: change.stat } }
+  }
+  if (change.to === 'attributes') return e.stat?.id !== undefined && e.stat.id === change.id ? unknown : e
+  if (e.real === parentOf(real) && e.stat)
+    return { ...e, stat: { ...e.stat, mtime: undefined, links: undefined, size: undefined } }
+  return e
+}
+
+function ownEntryAfter(e: Entry, change: PathChange, unknown: Unknown): Entry | Unknown {
+  switch (change.to) {
+    case 'unknown':
+      return unknown
+    case 'absent':
+      return { ...e, stat: undefined, leads: undefined }
+    case 'attributes':
+      return e.stat ? { ...e, stat: { ...e.stat, ...change.stat } } : unknown
+    case 'link':
+      // where it leads was not asked
+      return {
+        ...e,
+        stat: change.stat,
+        anchor: parentOf(e.real),
+        obstacle: undefined,
+        leads: { real: '', stat: undefined },
+      }
+    default:
+      return { ...e, stat: change.stat, anchor: parentOf(e.real), obstacle: undefined, leads: undefined }
+  }
+}
+
+function entryBelow(e: Entry, real: string, change: PathChange, unknown: Unknown): Entry | Unknown {
+  switch (change.to) {
+    case 'unknown':
+    case 'link':
+      return unknown
+    case 'attributes':
+      return e
+    case 'directory':
+      return isWithin(real, e.anchor) || e.obstacle === 'not-a-directory'
+        ? { ...e, anchor: real, obstacle: undefined }
+        : e
+    case 'file':
+      return { ...e, anchor: real, obstacle: 'not-a-directory', stat: undefined, leads: undefined }
+    case 'absent':
+      return {
+        ...e,
+        anchor: isWithin(e.anchor, real) ? parentOf(real) : e.anchor,
+        obstacle: undefined,
+        stat: undefined,
+        leads: undefined,
+      }
+  }
+}
+
+function treeAfter(tree: Tree, root: string, real: string, change: PathChange, unknown: Unknown): Tree | Unknown {
+  if (isWithin(root, real)) {
+    if (change.to === 'absent' || change.to === 'file') return new Map()
+    return change.to === 'directory' || change.to === 'attributes' ? tree : unknown
+  }
+  if (!isWithin(real, root)) return tree
+  if (change.to === 'unknown') return unknown
+  const path = real.slice(root === '/' ? 1 : root.length + 1)
+  const old = tree.get(path)
+  if (change.to === 'attributes') return old ? new Map(tree).set(path, { ...old, ...change.stat }) : tree
+  const next = new Map([...tree].filter(([p]) => !isWithin(p, path)))
+  return change.to === 'absent' ? next : next.set(path, change.stat)
+}
+
+/** One answer is exactly this afterwards. */
+export function answerEffect<A>(read: Read<A>, after: A): Effect {
+  return { change: (r, answer) => (r.key === read.key ? after : answer) }
+}
+
+/** Answers that may be other ones afterwards. */
+export function unknownEffect(because: string, touches: (read: Read, answer: unknown, at: EntryOf) => boolean): Effect {
+  const unknown = new Unknown(because)
+  return { change: (read, answer, at) => (touches(read, answer, at) ? unknown : answer) }
+}
+
+/** Nothing at all is known afterwards: a command that may do anything. */
+export function anythingEffect(because: string): Effect {
+  return unknownEffect(because, () => true)
+}

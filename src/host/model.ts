@@ -1,0 +1,101 @@
+import { Unknown } from '../unknown.ts'
+import type { Effect, EntryOf } from './effect.ts'
+import type { Read } from './read.ts'
+import { type Entry, entry, entryKind } from './reads/entry.ts'
+
+interface Known {
+  readonly read: Read
+  readonly answer: unknown
+}
+
+/** What is known of a host: the answers it gave, overlaid with the effects of the steps planned since. */
+export class Model {
+  #base = new Map<string, Known>()
+  #log: Effect[] = []
+  /** Answers worked out so far, each with how many effects it holds. */
+  #now = new Map<string, { upTo: number; answer: unknown }>()
+
+  /** Whether the host has answered this, whatever planned steps make of the answer. */
+  has(read: Read): boolean {
+    return this.#base.has(read.key)
+  }
+
+  /** The answer as it will be after the planned steps; undefined where it was never asked, `Unknown` where a step makes it so. */
+  get<A>(read: Read<A>): A | Unknown | undefined {
+    const base = this.#base.get(read.key)
+    if (!base) return undefined
+    let { upTo, answer } = this.#now.get(read.key) ?? { upTo: 0, answer: base.answer }
+    if (upTo < this.#log.length) {
+      for (; upTo < this.#log.length; upTo++) answer = this.#log[upTo]!.change(read, answer, this.#entryOf)
+      this.#now.set(read.key, { upTo, answer })
+    }
+    return answer as A | Unknown
+  }
+
+  /** A planned step's effects, in order. */
+  add(effects: readonly Effect[]): void {
+    this.#log.push(...effects)
+  }
+
+  get planned(): number {
+    return this.#log.length
+  }
+
+  /** Forgets the effects planned after that many. */
+  takeBack(planned: number): void {
+    if (planned === this.#log.length) return
+    this.#log.length = planned
+    this.#now.clear()
+  }
+
+  learn(reads: readonly Read[], answers: ReadonlyMap<string, unknown>): void {
+    for (const read of reads) {
+      if (!answers.has(read.key)) continue
+      this.#base.set(read.key, { read, answer: answers.get(read.key) })
+      this.#now.delete(read.key)
+    }
+  }
+
+  /** What the planned steps touch: the reads whose answers they predict, and those they make unknown. */
+  touched(): { readonly predicted: readonly (Known & { answer: unknown })[]; readonly unknown: readonly Read[] } {
+    const predicted: Known[] = []
+    const unknown: Read[] = []
+    for (const { read, answer } of this.#base.values()) {
+      const now = this.get(read)
+      if (now === answer) continue
+      if (now instanceof Unknown) unknown.push(read)
+      else predicted.push({ read, answer: now })
+    }
+    return { predicted, unknown }
+  }
+
+  /** The planned steps were sent: what they touch is no longer known, until it is learnt again. */
+  settle(): void {
+    const { predicted, unknown } = this.touched()
+    for (const r of [...predicted.map((p) => p.read), ...unknown]) this.#base.delete(r.key)
+    this.#log = []
+    this.#now.clear()
+  }
+
+  /** Whether these effects change the answer to a read, as things were before all planned steps. */
+  changes(effects: readonly Effect[], read: Read): boolean {
+    const base = this.#base.get(read.key)
+    return base !== undefined && effects.some((e) => e.change(read, base.answer, this.#entryOf) !== base.answer)
+  }
+
+  readonly #entryOf: EntryOf = (path) => this.#base.get(entry(path).key)?.answer as Entry | undefined
+}
+
+/** The reads, and for all that is about paths the entries the model tells places by. */
+export function withEntries(reads: readonly Read[]): Read[] {
+  const all = new Map<string, Read>()
+  for (const read of reads) {
+    all.set(read.key, read)
+    if (read.kind === entryKind) continue
+    for (const path of read.kind.paths?.(read.question) ?? []) {
+      const at = entry(path)
+      all.set(at.key, at)
+    }
+  }
+  return [...all.values()]
+}

@@ -1,0 +1,79 @@
+import type { Effect } from './effect.ts'
+import type { Read } from './read.ts'
+import type { Shell } from './shell.ts'
+
+/** One change to a host, as data. */
+export interface Step {
+  /** One sentence of what it does, in the imperative: `write /etc/motd (12 bytes)`. Never holds a secret. */
+  readonly summary: string
+  /** Shell text; status 0 means done. It runs in a shell of its own, its output is kept for errors. */
+  readonly script: (sh: Shell) => string
+  /** What it does to what is known, in order. */
+  readonly effects: readonly Effect[]
+  /** What is asked again behind it, besides what the effects touch: for steps whose outcome only the host knows. */
+  readonly verify?: readonly Read[]
+  /** Contents before and after, for `--diff`. */
+  readonly diff?: Diff
+  /** Acts by nature (a command, a restart): planned again it would be done again, and that is no conflict. */
+  readonly acts?: true
+  /** Changes nothing by itself (waiting, checking): its run makes no task `changed`. */
+  readonly harmless?: true
+  /** Its output is wanted: `StepEnd.stdout` and `stderr` are whole. */
+  readonly captured?: true
+  /** Seconds it may take, where a task says nothing. */
+  readonly timeout?: number
+}
+
+export interface Diff {
+  readonly path: string
+  readonly before: Buffer | undefined
+  readonly after: Buffer | undefined
+}
+
+/** How a step ended. */
+export interface StepEnd {
+  /** `not-started`: an earlier one failed, or the run was interrupted. */
+  readonly outcome: 'done' | 'failed' | 'timed-out' | 'not-started' | 'lost'
+  /** Exit status; undefined where it never ended. */
+  readonly status: number | undefined
+  readonly stdout: Buffer
+  readonly stderr: Buffer
+  /** Milliseconds. */
+  readonly ms: number
+}
+
+/** The longest output that is kept of a captured step, in bytes each way. */
+const longestOutput = 16_000_000
+const longestError = 4096
+
+/** A step's shell text with what the engine needs around it: its output, its status, and its blobs taken away. */
+export function stepScript(step: Step, sh: Shell): string {
+  const blobs: string[] = []
+  const tracking: Shell = {
+    ...sh,
+    blob: (bytes) => {
+      const word = sh.blob(bytes)
+      blobs.push(word)
+      return word
+    },
+  }
+  const body = step.script(tracking)
+  const clean = blobs.length === 0 ? '' : `rm -f ${blobs.join(' ')}\n`
+  if (!step.captured)
+    return `(\n${body}\n) </dev/null >"$d/o" 2>&1 3>&-\ne=$?\n${clean}test $e = 0 || tail -c ${longestError} "$d/o" >&3\nexit $e`
+  return `(\n${body}\n) </dev/null >"$d/o" 2>"$d/r" 3>&-
+e=$?
+${clean}for f in o r; do wc -c <"$d/$f" | tr -d ' ' >&3; done
+for f in o r; do head -c ${longestOutput} "$d/$f" >&3; done
+exit $e`
+}
+
+/** A captured step's output, taken apart again. */
+export function parseCaptured(output: Buffer): { stdout: Buffer; stderr: Buffer } {
+  const first = output.indexOf(10)
+  const second = output.indexOf(10, first + 1)
+  if (first === -1 || second === -1) return { stdout: Buffer.alloc(0), stderr: output }
+  const size = Math.min(longestOutput, Number(output.subarray(0, first).toString('latin1')))
+  const at = second + 1
+  return { stdout: output.subarray(at, at + size), stderr: output.subarray(at + size) }
+}

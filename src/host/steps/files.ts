@@ -1,0 +1,205 @@
+import { type PathChange, pathEffect } from '../effect.ts'
+import { type Entry, modeText, parentOf, type Stat } from '../reads/entry.ts'
+import type { Shell } from '../shell.ts'
+import type { Step } from '../step.ts'
+
+/** Where a file step acts: an entry, or for a link what it leads to (`placeOf`). */
+export interface Place {
+  readonly path: string
+  readonly real: string
+  readonly stat: Stat | undefined
+}
+
+/** The place itself, or with `follow` what a link there leads to in the end. */
+export function placeOf(at: Entry, follow: boolean): Place {
+  if (!follow || !at.leads) return at
+  return { path: at.leads.real, real: at.leads.real, stat: at.leads.stat }
+}
+
+/** Owner and group by name or number as text, mode as a number; undefined leaves it. */
+export interface Attributes {
+  readonly owner?: string | undefined
+  readonly group?: string | undefined
+  readonly mode?: number | undefined
+}
+
+const isNumber = (text: string) => /^\d+$/.test(text)
+
+/** What is known of a file's owner and mode once these attributes are set. */
+export function statWith(stat: Partial<Stat>, { owner, group, mode }: Attributes): Partial<Stat> {
+  return {
+    ...stat,
+    ...(owner === undefined
+      ? {}
+      : isNumber(owner)
+        ? { uid: Number(owner), owner: undefined }
+        : { uid: undefined, owner }),
+    ...(group === undefined
+      ? {}
+      : isNumber(group)
+        ? { gid: Number(group), group: undefined }
+        : { gid: undefined, group }),
+    ...(mode === undefined ? {} : { mode }),
+  }
+}
+
+const fresh: Stat = {
+  type: 'file',
+  mode: 0,
+  uid: undefined,
+  gid: undefined,
+  owner: undefined,
+  group: undefined,
+  size: undefined,
+  mtime: undefined,
+  links: undefined,
+  id: undefined,
+  target: undefined,
+}
+
+function step(summary: string, place: Place, change: PathChange, script: (sh: Shell) => string): Step {
+  return { summary, script, effects: [pathEffect(summary, place.real, change, place.stat?.type === 'link')] }
+}
+
+function chown({ owner, group }: Attributes, flags: string, path: string, sh: Shell): string {
+  if (owner === undefined && group === undefined) return ''
+  return `chown ${flags}${sh.word(`${owner ?? ''}${group === undefined ? '' : `:${group}`}`)} ${path} || exit 1\n`
+}
+
+/** Writes a file beside its place, syncs it, gives it owner and mode, and renames it: whoever looks sees the old file or
+ * the new one. What lies there is replaced, a link too. */
+export function writeFile(
+  place: Place,
+  bytes: Buffer,
+  attributes: Attributes & { mode: number },
+  options: { before?: Buffer | undefined; validate?: string | undefined; as?: string | undefined } = {},
+): Step {
+  const summary = `${options.as ?? (place.stat ? 'replace' : 'create')} ${place.path} (${size(bytes.length)})`
+  const kept: Attributes = place.stat
+    ? { owner: String(place.stat.uid ?? place.stat.owner), group: String(place.stat.gid ?? place.stat.group) }
+    : {}
+  const wanted = { owner: attributes.owner ?? kept.owner, group: attributes.group ?? kept.group }
+  const keptNames = place.stat
+    ? { uid: place.stat.uid, gid: place.stat.gid, owner: place.stat.owner, group: place.stat.group }
+    : {}
+  const stat = statWith({ ...fresh, ...keptNames, size: bytes.length }, attributes) as Stat
+  const script = (sh: Shell) => {
+    const check =
+      options.validate === undefined
+        ? ''
+        : `${options.validate.replaceAll('%s', '"$t"')} || { echo "the new content of ${'$'}p did not pass its validation" >&2; exit 1; }\n`
+    return `p=${sh.word(place.path)}; ${temporary}
+set -C; : >"$t" || exit 1; set +C
+dd if=${sh.blob(bytes)} of="$t" bs=65536 conv=fsync 2>/dev/null || { echo "$t could not be written" >&2; exit 1; }
+${chown(wanted, '', '"$t"', sh)}chmod ${modeText(attributes.mode)} "$t" || exit 1
+${check}${rename}`
+  }
+  return {
+    ...step(summary, place, { to: 'file', stat, bytes }, script),
+    diff: { path: place.path, before: options.before, after: bytes },
+  }
+}
+
+/** A name beside the target that nobody else has, gone however the step ends. */
+const temporary = `case $p in /*/*) n=\${p%/*};; *) n=;; esac
+t=$n/.runbook.$$.\${d##*.}; trap 'rm -f -- "$t"' 0; trap 'exit 143' 1 2 3 13 15; umask 077`
+
+// without -T a directory that came in the way would swallow the file
+const rename = `mv -fT -- "$t" "$p" 2>"$d/mv" || { test ! -d "$p" && mv -f -- "$t" "$p"; } || { cat "$d/mv" >&2; exit 1; }`
+
+/** Makes one directory; its parent has to be there. */
+export function makeDirectory(place: Place, attributes: Attributes & { mode: number }): Step {
+  const stat = statWith({ ...fresh, type: 'directory' }, attributes) as Stat
+  return step(`create directory ${place.path}`, place, { to: 'directory', stat }, (sh) => {
+    const p = sh.word(place.path)
+    return `(umask 077; mkdir -- ${p}) || exit 1
+${chown(attributes, '', p, sh)}chmod ${modeText(attributes.mode)} ${p}`
+  })
+}
+
+/** The directories that are missing above a path, outermost first. */
+export function missingParents(at: Entry): Place[] {
+  const missing: Place[] = []
+  for (let real = parentOf(at.real); real !== at.anchor && real !== '/'; real = parentOf(real))
+    missing.unshift({ path: real, real, stat: undefined })
+  return missing
+}
+
+/** Makes a symbolic link in the place of what may be there (a directory has to be removed before). */
+export function makeLink(place: Place, target: string, attributes: Attributes = {}): Step {
+  const stat = statWith({ ...fresh, type: 'link', mode: 0o777, target }, { ...attributes, mode: undefined }) as Stat
+  return step(`link ${place.path} to ${target}`, place, { to: 'link', stat }, (sh) => {
+    return `p=${sh.word(place.path)}; ${temporary}
+ln -s -- ${sh.word(target)} "$t" || exit 1
+${chown(attributes, '-h ', '"$t"', sh)}${rename}`
+  })
+}
+
+/** Makes a hard link to an existing file. */
+export function makeHardLink(place: Place, target: Place): Step {
+  const made = step(
+    `hard-link ${place.path} to ${target.path}`,
+    place,
+    { to: 'file', stat: { ...(target.stat ?? fresh), links: undefined }, bytes: undefined },
+    (sh) => `p=${sh.word(place.path)}; ${temporary}\nln -- ${sh.word(target.path)} "$t" || exit 1\n${rename}`,
+  )
+  return made
+}
+
+/** Removes whatever is there, a directory with all below it. A link goes itself, what it leads to stays. */
+export function remove(place: Place): Step {
+  const what = place.stat?.type === 'directory' ? 'directory ' : ''
+  return step(`remove ${what}${place.path}`, place, { to: 'absent' }, (sh) => `rm -rf -- ${sh.word(place.path)}`)
+}
+
+/** Sets owner, group or mode of what is there; of a link itself only owner and group. */
+export function setAttributes(place: Place, attributes: Attributes): Step {
+  const { owner, group, mode } = attributes
+  const parts = [
+    ...(owner === undefined && group === undefined
+      ? []
+      : [`owner ${owner ?? ''}${group === undefined ? '' : `:${group}`}${was(place.stat, attributes)}`]),
+    ...(mode === undefined ? [] : [`mode ${modeText(mode)}${place.stat ? ` (was ${modeText(place.stat.mode)})` : ''}`]),
+  ]
+  const isLink = place.stat?.type === 'link'
+  // the kernel takes setuid and setgid away with the owner: the mode is set again
+  const mended = mode ?? (place.stat && place.stat.mode & 0o6000 ? place.stat.mode : undefined)
+  const change: PathChange = { to: 'attributes', stat: statWith({}, attributes), id: place.stat?.id }
+  return step(`set ${parts.join(' and ')} of ${place.path}`, { ...place, stat: undefined }, change, (sh) => {
+    const p = sh.word(place.path)
+    return `${chown(attributes, isLink ? '-h ' : '', p, sh)}${mended === undefined || isLink ? ':' : `chmod ${modeText(mended)} ${p}`}`
+  })
+}
+
+function was(stat: Stat | undefined, { owner, group }: Attributes): string {
+  if (!stat) return ''
+  const old = [owner === undefined ? undefined : stat.owner, group === undefined ? undefined : stat.group]
+  if (old.every((o) => o === undefined)) return ''
+  return ` (was ${old[0] ?? ''}${group === undefined ? '' : `:${old[1] ?? ''}`})`
+}
+
+/** Sets the modification time; `undefined` means now. */
+export function touch(place: Place, when?: { access?: string; modification?: string }): Step {
+  const make = place.stat === undefined
+  const stat: Stat = { ...fresh, mode: 0, size: 0 }
+  const change: PathChange = make
+    ? { to: 'file', stat, bytes: Buffer.alloc(0) }
+    : { to: 'attributes', stat: { mtime: undefined }, id: place.stat?.id }
+  return {
+    ...step(`touch ${place.path}`, place, change, (sh) => {
+      const p = sh.word(place.path)
+      if (!when) return `touch -- ${p}`
+      const set = (flag: string, at: string | undefined) =>
+        at === undefined ? ':' : `touch -h ${flag} -d ${sh.word(at)} -- ${p} || exit 1`
+      return `${set('-a', when.access)}\n${set('-m', when.modification)}`
+    }),
+  }
+}
+
+function size(bytes: number): string {
+  return bytes < 10_000
+    ? `${bytes} bytes`
+    : bytes < 10_000_000
+      ? `${Math.round(bytes / 1000)} kB`
+      : `${Math.round(bytes / 1e6)} MB`
+}
