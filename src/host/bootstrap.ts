@@ -9,6 +9,9 @@
 // Controller to host, each a header line `KIND NAME LENGTH` with LENGTH bytes behind it:
 //   b  a blob, stored as $d/NAME           s  a script, stored and queued; runs with fd 3 as its way to the controller
 //   x  start no further step               q  end when the queue is empty
+//   t  end the script NAME, if it is the one that runs
+// A script whose name starts with `a` (a step) is passed over, with status 98, when a step before it failed or `x` came; any
+// other script (reads) clears such a failure, so what is asked behind steps is always answered.
 // Host to controller: a line with the nonce (what stands before it is a noisy login's), then what scripts write on fd 3,
 // and after each a line break and `NONCE NAME STATUS` (no script knows the nonce, so no bytes of a script look like its end).
 
@@ -44,11 +47,16 @@ const loop = (nonce: string, shell: string): string =>
     'D() { while read -r k i n; do case $k in ' +
       'b|s) R "$n" >"$d/$i" || K; test "$(wc -c <"$d/$i")" -eq "$n" || K; test $k = b || echo "$i" >&6;; ' +
       'x) : >"$d/x";; ' +
+      't) test "$(cat "$d/c" 2>/dev/null)" = "$i" && read -r p <"$d/p" && ( { kill -TERM "-$p"; sleep 2; kill -KILL "-$p"; } >/dev/null 2>&1 & );; ' +
       'q) echo q >&6; exit 0;; ' +
       'esac; done; K; }',
     'D <&5 5<&- >/dev/null 2>&1 & exec 5<&-',
     `echo ${nonce}`,
-    `while read -r i <&6; do test "$i" = q && exit 0; d="$d" m="$m" $S ${shell} "$d/$i" 3>&1 >/dev/null 2>&1 6<&-; e=$?; test -e "$d/k" && exit 129; rm -f "$d/p" "$d/$i"; echo; echo ${nonce} "$i" "$e"; done`,
+    `while read -r i <&6; do test "$i" = q && exit 0; ` +
+      'case $i in a*) test -e "$d/x" || test -e "$d/z";; *) rm -f "$d/z"; false;; esac && e=98 || { ' +
+      `echo "$i" >"$d/c"; d="$d" m="$m" $S ${shell} "$d/$i" 3>&1 >/dev/null 2>&1 6<&-; e=$?; ` +
+      'test -e "$d/k" && exit 129; test "$e" = 0 || case $i in a*) : >"$d/z";; esac; }; ' +
+      `rm -f "$d/p" "$d/c" "$d/$i"; echo; echo ${nonce} "$i" "$e"; done`,
   ].join('; ')
 
 /** The command line that starts the loop. `nonce` is a fresh word of letters and digits; `shell` the POSIX shell to run it.

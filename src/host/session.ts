@@ -5,6 +5,9 @@ import { scriptHead } from './bootstrap.ts'
 /** The end of one script: its exit status and all it wrote on fd 3. */
 export interface ScriptEnd {
   readonly status: number
+  /** Milliseconds, as this end saw it. */
+  readonly ms: number
+  readonly timedOut: boolean
   readonly output: Buffer
 }
 
@@ -24,8 +27,16 @@ export function newNonce(): string {
 /** The longest noise before the loop's first line that is waited for, in bytes. */
 const longestNoise = 1 << 20
 
+/** The status of a step that was passed over. */
+export const notStarted = 98
+
 interface Pending {
   readonly name: string
+  readonly timeout: number | undefined
+  readonly onStart: (() => void) | undefined
+  started: number
+  timer: NodeJS.Timeout | undefined
+  timedOut: boolean
   readonly resolve: (end: ScriptEnd) => void
   readonly reject: (e: Error) => void
 }
@@ -67,12 +78,36 @@ export class Session {
   /** Queues a script; it may use fd 3, $d, and blobs sent before.
    * @throws SessionLost (as a rejection) when the stream ends before the script did. */
   run(script: string | Buffer): Promise<ScriptEnd> {
-    const name = `s${++this.#count}`
+    return this.#enqueue(`s${++this.#count}`, script)
+  }
+
+  /** Queues a step: passed over (status `notStarted`) when one before it failed since the last `run`, or after `stop`.
+   * @param timeout seconds from its start, after which it is ended.
+   * @param onStart called when the script before it has ended. */
+  step(script: string | Buffer, timeout?: number, onStart?: () => void): Promise<ScriptEnd> {
+    return this.#enqueue(`a${++this.#count}`, script, timeout, onStart)
+  }
+
+  #enqueue(name: string, script: string | Buffer, timeout?: number, onStart?: () => void): Promise<ScriptEnd> {
     return new Promise((resolve, reject) => {
       if (this.#lost) return reject(this.#lost)
-      this.#queue.push({ name, resolve, reject })
+      this.#queue.push({ name, resolve, reject, timeout, onStart, started: 0, timer: undefined, timedOut: false })
       this.#send('s', name, Buffer.concat([Buffer.from(scriptHead), Buffer.from(script)]))
+      if (this.#queue.length === 1) this.#begin()
     })
+  }
+
+  /** The first of the queue runs now, as far as this end can tell. */
+  #begin(): void {
+    const first = this.#queue[0]
+    if (!first || !this.#started) return
+    first.started = performance.now()
+    first.onStart?.()
+    if (first.timeout === undefined) return
+    first.timer = setTimeout(() => {
+      first.timedOut = true
+      this.#stream.input.write(`t ${first.name} 0\n`)
+    }, first.timeout * 1000)
   }
 
   /** Tells scripts that look at $d/x to start no further step. */
@@ -93,7 +128,8 @@ export class Session {
   }
 
   #send(kind: 'b' | 's', name: string, bytes: Buffer): void {
-    this.#stream.input.write(Buffer.concat([Buffer.from(`${kind} ${name} ${bytes.length}\n`), bytes]))
+    this.#stream.input.write(`${kind} ${name} ${bytes.length}\n`)
+    this.#stream.input.write(bytes)
   }
 
   #receive(data: Buffer): void {
@@ -103,7 +139,9 @@ export class Session {
       const end = this.#takeEnd(next.name)
       if (!end) return
       this.#queue.shift()
-      next.resolve(end)
+      clearTimeout(next.timer)
+      next.resolve({ ...end, ms: performance.now() - next.started, timedOut: next.timedOut })
+      this.#begin()
     }
   }
 
@@ -115,10 +153,11 @@ export class Session {
     if (at === -1) return false
     this.#started = true
     this.#markReady()
+    this.#begin()
     return true
   }
 
-  #takeEnd(name: string): ScriptEnd | undefined {
+  #takeEnd(name: string): { status: number; output: Buffer } | undefined {
     const all = this.#received.length === 1 ? this.#received[0]! : Buffer.concat(this.#received)
     this.#received = [all]
     const mark = Buffer.from(`\n${this.#nonce} ${name} `)
@@ -133,7 +172,10 @@ export class Session {
     const said = this.#stream.errors().trim()
     this.#lost = new SessionLost(said === '' ? 'the connection ended' : said, code)
     this.#markFailed(this.#lost)
-    for (const p of this.#queue) p.reject(this.#lost)
+    for (const p of this.#queue) {
+      clearTimeout(p.timer)
+      p.reject(this.#lost)
+    }
     this.#queue = []
   }
 }

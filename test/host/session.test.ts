@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { bootstrapCommand } from '../../src/host/bootstrap.ts'
-import { newNonce, Session, SessionLost } from '../../src/host/session.ts'
+import { newNonce, notStarted, Session, SessionLost } from '../../src/host/session.ts'
 import { openLocal } from '../../src/transport/local.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'session-test-'))
@@ -96,6 +96,44 @@ test('SIGINT is not ignored in what a script starts', async () => {
   const { output } = await session.run('grep SigIgn /proc/self/status >&3')
   await session.close()
   assert.is(Number.parseInt(output.toString().split('\t')[1]!, 16) & 0b10, 0)
+})
+
+test('a failed step passes over those behind it, and what is asked behind them is answered', async () => {
+  const session = open()
+  const started: number[] = []
+  const ends = await Promise.all([
+    session.step('exit 0', undefined, () => started.push(1)),
+    session.step('exit 10', undefined, () => started.push(2)),
+    session.step('echo no >&3'),
+    session.run('echo state >&3'),
+    session.step('echo again >&3'),
+  ])
+  assert.equal(
+    ends.map((e) => [e.status, e.output.toString()]),
+    [
+      [0, ''],
+      [10, ''],
+      [notStarted, ''],
+      [0, 'state\n'],
+      [0, 'again\n'],
+    ],
+  )
+  assert.equal(started, [1, 2])
+  await session.close()
+})
+
+test('a step that takes too long is ended with all it started, the next ones are passed over', async () => {
+  const session = open()
+  const [slow, next, read] = await Promise.all([
+    session.step('sleep 302 & sleep 303', 0.3),
+    session.step('exit 0'),
+    session.run('echo on >&3'),
+  ])
+  assert.is(slow.timedOut, true)
+  assert.is(next.status, notStarted)
+  assert.is(read.output.toString(), 'on\n')
+  await session.close()
+  assert.is(spawnSync('pgrep', ['-f', 'sleep 30[23]']).stdout.toString(), '')
 })
 
 test.run()
