@@ -68,6 +68,11 @@ export class Session {
     void stream.ended.then(({ code }) => this.#lose(code))
   }
 
+  /** Whether the loop on the host has said anything. */
+  get started(): boolean {
+    return this.#started
+  }
+
   /** Stores bytes on the host; gives the file's path as a shell word for scripts of this session. */
   blob(bytes: Buffer): string {
     const name = `b${++this.#count}`

@@ -13,7 +13,7 @@ export function compileValue(item: Item, report: Report): Value {
   if (!hasTemplate(item)) return constantValue(item)
   const names = new Map<string, Span>()
   const evaluate = compileItem(item, names, report)
-  return { span: item.span, constant: false, names, evaluate }
+  return { span: item.span, item, constant: false, names, evaluate }
 }
 
 /** A value that is the same in every scope. */
@@ -25,7 +25,7 @@ export function constantValue(item: Item): Value {
     if (!made) [data, made] = [toData(item), true]
     return data
   }
-  return { span: item.span, constant: true, names: noNames, evaluate }
+  return { span: item.span, item, constant: true, names: noNames, evaluate }
 }
 
 /** Compiles a bare expression (`when:`, `changed_when:`, …): a string, or a boolean for itself. */
@@ -62,7 +62,7 @@ export function compileCondition(item: Item, report: Report): Value {
 function expressionValue(item: ScalarItem, expression: Expression): Value {
   const names = new Map([...expression.names].map(([n, at]) => [n, spanWithin(item, at.start, at.end)]))
   const evaluate = (scope: Scope) => located(item, () => expression.evaluate(scope))
-  return { span: item.span, constant: false, names, evaluate }
+  return { span: item.span, item, constant: false, names, evaluate }
 }
 
 /** What an Ansible author may write in a condition, and its JavaScript. */

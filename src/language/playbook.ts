@@ -1,9 +1,12 @@
 import type { Diagnostic, Source, Span } from './diagnostic.ts'
+import type { Item } from './document.ts'
 import type { Scope } from './expression.ts'
 
 /** What an author wrote at one place, compiled: plain data, or data with `<%= … %>` in it. */
 export interface Value {
   readonly span: Span
+  /** What was compiled, for places inside it; none for a value that was put together. */
+  readonly item?: Item
   /** Nothing to evaluate: the same in every scope. */
   readonly constant: boolean
   /** Free names, each with the place of its first use. */
@@ -66,4 +69,7 @@ export interface Task {
   readonly failedWhen: readonly Value[] | undefined
   /** Seconds that its steps may take on a host. */
   readonly timeout: number | undefined
+  /** What a step of unknown effect may touch at most: the word `nothing`, or a list of absolute paths and mappings with
+   * exactly one of `path`, `unit`, `package`, `user`. Undefined: anything. Checked as far as it is constant. */
+  readonly affects: Value | undefined
 }

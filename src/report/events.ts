@@ -39,8 +39,10 @@ export interface TaskEvent {
   readonly hint?: string
   /** `file:line` of the task. */
   readonly at?: string
-  /** A failure that `ignore_errors` let pass: the status is `ok` or `changed` for the recap, `failed` here. */
+  /** A failure that `ignore_errors` let pass: `failed` here, counted as `ok` in the recap and the exit code. */
   readonly ignored?: true
+  /** The module never changes anything, so its `unknown` does not make a check say that there are changes. */
+  readonly harmless?: true
   /** What `debug` prints, and other output meant for the reader. */
   readonly output?: string
   /** Unified diffs, when asked for. */
@@ -94,4 +96,9 @@ export interface RecapEvent {
   readonly interrupted?: true
 }
 
-export type Reporter = (event: Event) => void
+/** What becomes of the events. `report` takes them in order and never throws for what a host or a reader did. */
+export interface Reporter {
+  report(event: Event): void
+  /** Resolves when everything is out; rejects when it could not be written (a reader that went away is no error). */
+  end(): Promise<void>
+}

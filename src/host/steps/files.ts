@@ -23,6 +23,9 @@ export interface Attributes {
   readonly mode?: number | undefined
 }
 
+/** GNU chmod keeps a directory's setuid and setgid bits unless the mode has five digits. */
+const exactMode = (mode: number) => mode.toString(8).padStart(5, '0')
+
 const isNumber = (text: string) => /^\d+$/.test(text)
 
 /** What is known of a file's owner and mode once these attributes are set. */
@@ -91,7 +94,7 @@ export function writeFile(
     return `p=${sh.word(place.path)}; ${temporary}
 set -C; : >"$t" || exit 1; set +C
 dd if=${sh.blob(bytes)} of="$t" bs=65536 conv=fsync 2>/dev/null || { echo "$t could not be written" >&2; exit 1; }
-${chown(wanted, '', '"$t"', sh)}chmod ${modeText(attributes.mode)} "$t" || exit 1
+${chown(wanted, '', '"$t"', sh)}chmod ${exactMode(attributes.mode)} "$t" || exit 1
 ${check}${rename}`
   }
   return {
@@ -113,7 +116,7 @@ export function makeDirectory(place: Place, attributes: Attributes & { mode: num
   return step(`create directory ${place.path}`, place, { to: 'directory', stat }, (sh) => {
     const p = sh.word(place.path)
     return `(umask 077; mkdir -- ${p}) || exit 1
-${chown(attributes, '', p, sh)}chmod ${modeText(attributes.mode)} ${p}`
+${chown(attributes, '', p, sh)}chmod ${exactMode(attributes.mode)} ${p}`
   })
 }
 
@@ -167,7 +170,7 @@ export function setAttributes(place: Place, attributes: Attributes): Step {
   const change: PathChange = { to: 'attributes', stat: statWith({}, attributes), id: place.stat?.id }
   return step(`set ${parts.join(' and ')} of ${place.path}`, { ...place, stat: undefined }, change, (sh) => {
     const p = sh.word(place.path)
-    return `${chown(attributes, isLink ? '-h ' : '', p, sh)}${mended === undefined || isLink ? ':' : `chmod ${modeText(mended)} ${p}`}`
+    return `${chown(attributes, isLink ? '-h ' : '', p, sh)}${mended === undefined || isLink ? ':' : `chmod ${exactMode(mended)} ${p}`}`
   })
 }
 

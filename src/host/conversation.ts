@@ -1,0 +1,121 @@
+import type { Connection } from '../transport/stream.ts'
+import { toBytes } from './bytes.ts'
+import { type Facts, factsScript, parseFacts } from './facts.ts'
+import { type Become, openSession, startFailure } from './open.ts'
+import { composeRequest, type Read } from './read.ts'
+import { notStarted, type ScriptEnd, type Session, SessionLost } from './session.ts'
+import { shellWith } from './shell.ts'
+import { parseCaptured, type Step, type StepEnd, stepScript } from './step.ts'
+
+export type Answers = ReadonlyMap<string, unknown>
+
+/** A step to run, with what the engine wants to know of it. */
+export interface Order {
+  readonly step: Step
+  /** Seconds. */
+  readonly timeout: number | undefined
+  readonly onStart?: () => void
+}
+
+/** What is asked of a host and told to it, as one user. Everything goes down one session, in order, without waiting. */
+export class Conversation {
+  readonly #session: Session
+  readonly #become: Become | undefined
+  #trips = 0
+  /** Nothing was waited for yet: what is sent still goes ahead of the shell. */
+  #ahead = true
+
+  private constructor(session: Session, become: Become | undefined) {
+    this.#session = session
+    this.#become = become
+  }
+
+  /** @throws ConnectError */
+  static async open(connection: Connection, become?: Become): Promise<Conversation> {
+    return new Conversation(await openSession(connection, become), become)
+  }
+
+  /** Round trips since the shell was opened: replies that were waited for, except those to what was sent ahead. */
+  get trips(): number {
+    return this.#trips
+  }
+
+  /** @throws ConnectError, SessionLost */
+  async facts(): Promise<Facts> {
+    return parseFacts((await this.#waited(this.#session.run(factsScript))).output)
+  }
+
+  /** @throws ConnectError, SessionLost */
+  async ask(reads: readonly Read[]): Promise<Answers> {
+    if (reads.length === 0) return new Map()
+    return this.#waited(this.#send(reads))
+  }
+
+  /** Runs steps in order and asks behind them, in one trip. The first step that fails stops those behind it; the reads are
+   * answered all the same. `ends` settle one by one; none rejects. */
+  apply(orders: readonly Order[], reads: readonly Read[]): { ends: Promise<StepEnd>[]; answers: Promise<Answers> } {
+    const ends = orders.map((order) => this.#run(order))
+    const answers = reads.length === 0 ? Promise.all(ends).then(() => new Map()) : this.#send(reads)
+    return { ends, answers: this.#waited(answers) }
+  }
+
+  /** No further step starts. */
+  stop(): void {
+    this.#session.stop()
+  }
+
+  async close(): Promise<void> {
+    await this.#session.close()
+  }
+
+  /** Ends at once, with what runs on the host. */
+  async kill(): Promise<void> {
+    await this.#session.kill()
+  }
+
+  async #send(reads: readonly Read[]): Promise<Answers> {
+    const request = composeRequest(reads, (bytes) => this.#session.blob(bytes))
+    const end = await this.#session.run(request.script)
+    return request.parse(end.output)
+  }
+
+  async #run({ step, timeout, onStart }: Order): Promise<StepEnd> {
+    const sh = shellWith((bytes) => this.#session.blob(bytes))
+    try {
+      const end = await this.#session.step(toBytes(stepScript(step, sh)), timeout ?? step.timeout, onStart)
+      return stepEnd(step, end)
+    } catch (e) {
+      if (!(e instanceof SessionLost)) throw e
+      return { outcome: 'lost', status: undefined, stdout: none, stderr: Buffer.from(e.message), ms: 0 }
+    }
+  }
+
+  async #waited<T>(reply: Promise<T>): Promise<T> {
+    const ahead = this.#ahead
+    if (ahead)
+      queueMicrotask(() => {
+        this.#ahead = false
+      })
+    else this.#trips++
+    try {
+      return await reply
+    } catch (e) {
+      if (e instanceof SessionLost && !this.#session.started) throw startFailure(e, this.#become)
+      throw e
+    }
+  }
+}
+
+const none = Buffer.alloc(0)
+
+function stepEnd(step: Step, end: ScriptEnd): StepEnd {
+  const outcome = end.timedOut
+    ? 'timed-out'
+    : end.status === notStarted && end.output.length === 0
+      ? 'not-started'
+      : end.status === 0
+        ? 'done'
+        : 'failed'
+  const output = step.captured ? parseCaptured(end.output) : { stdout: none, stderr: end.output }
+  return { outcome, status: end.status, ms: end.ms, ...output }
+}

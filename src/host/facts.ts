@@ -1,0 +1,133 @@
+import { fromBytes } from './bytes.ts'
+
+/** What a host is, as a playbook sees it under `facts`. */
+export interface Facts {
+  /** `Debian`, `RedHat`, `Suse`, `Alpine`, `Archlinux`, `Darwin`, … */
+  readonly os_family: string
+  /** As Ansible names it: `Debian`, `Ubuntu`, `RedHat`, `Rocky`, … */
+  readonly distribution: string
+  readonly distribution_version: string
+  readonly distribution_major_version: string
+  readonly distribution_release: string
+  /** `x86_64`, `aarch64`, … */
+  readonly architecture: string
+  readonly kernel: string
+  /** Up to the first dot. */
+  readonly hostname: string
+  readonly fqdn: string
+  /** Of the user that the play's tasks run as. */
+  readonly user: string
+  readonly uid: number
+  readonly gid: number
+  readonly group: string
+  readonly home: string
+  /** Octal as text, as `umask` prints it. */
+  readonly umask: string
+  /** `systemd`, `openrc`, or the name of process 1. */
+  readonly service_manager: string
+  /** 0 where there is no systemd. */
+  readonly systemd_version: number
+  /** `3.0.15`; empty where there is no openssl command. */
+  readonly openssl_version: string
+  /** All but loopback's, without their prefix lengths. */
+  readonly addresses: readonly string[]
+  readonly memory_mb: number
+  readonly cores: number
+  /** `apt`, `dnf`, `yum`, `apk`, `zypper`, `pacman`, or empty. */
+  readonly package_manager: string
+}
+
+/** Shell text that writes the facts on fd 3: lines `name=value`. Few processes: it runs when every shell is opened. */
+export const factsScript = `exec 1>&3
+f() { printf '%s=%s\\n' "$1" "$2"; }
+test -r /etc/os-release && while IFS= read -r l; do printf 'os_%s\\n' "$l"; done </etc/os-release
+f debian "$(cat /etc/debian_version 2>/dev/null)"
+set -- $(uname -srm); f system "$1"; f kernel "$2"; f machine "$3"
+f node "$(uname -n)"
+set -- $(id -u) $(id -g); f uid "$1"; f gid "$2"; f user "$(id -un)"; f group "$(id -gn)"
+f home "$HOME"; f umask "$m"
+read -r c </proc/1/comm && f init "$c"
+if test -d /run/systemd/system; then f systemd 1; fi
+command -v systemctl >/dev/null && f systemd_version "$(systemctl --version)"
+command -v openssl >/dev/null && f openssl "$(openssl version)"
+f addresses "$( (ip -o addr show scope global || hostname -I) 2>/dev/null)"
+while read -r k v _; do test "$k" = MemTotal: && f memory "$v" && break; done </proc/meminfo
+f cores "$(getconf _NPROCESSORS_ONLN || nproc)"
+for c in apt-get dnf yum apk zypper pacman; do command -v $c >/dev/null && f manager $c && break; done
+:`
+
+const families: readonly (readonly [RegExp, string])[] = [
+  [/\b(debian|ubuntu)\b/, 'Debian'],
+  [/\b(rhel|fedora|centos|rocky|almalinux|amzn|ol)\b/, 'RedHat'],
+  [/\b(suse|opensuse|sles)\b/, 'Suse'],
+  [/\balpine\b/, 'Alpine'],
+  [/\barch\b/, 'Archlinux'],
+]
+
+const distributions: Record<string, string> = {
+  debian: 'Debian',
+  ubuntu: 'Ubuntu',
+  rhel: 'RedHat',
+  centos: 'CentOS',
+  rocky: 'Rocky',
+  almalinux: 'AlmaLinux',
+  fedora: 'Fedora',
+  ol: 'OracleLinux',
+  amzn: 'Amazon',
+  alpine: 'Alpine',
+  arch: 'Archlinux',
+  'opensuse-leap': 'openSUSE Leap',
+  sles: 'SLES',
+}
+
+/** Never fails: what a host does not say is empty or 0. */
+export function parseFacts(output: Buffer): Facts {
+  const said = parseLines(fromBytes(output))
+  const get = (name: string) => said.get(name) ?? ''
+  const id = get('os_ID')
+  const system = get('system')
+  const distribution = distributions[id] ?? (id || system)
+  const version = id === 'debian' && /^\d/.test(get('debian')) ? get('debian') : get('os_VERSION_ID')
+  const family = families.find(([pattern]) => pattern.test(`${id} ${get('os_ID_LIKE')}`))?.[1]
+  return {
+    os_family: family ?? (distribution || 'unknown'),
+    distribution: distribution || 'unknown',
+    distribution_version: version,
+    distribution_major_version: version.split('.')[0] ?? '',
+    distribution_release: get('os_VERSION_CODENAME'),
+    architecture: get('machine'),
+    kernel: get('kernel'),
+    hostname: get('node').split('.')[0] ?? '',
+    fqdn: get('node'),
+    user: get('user'),
+    uid: Number(get('uid')),
+    gid: Number(get('gid')),
+    group: get('group'),
+    home: get('home'),
+    umask: get('umask'),
+    service_manager: said.has('systemd') ? 'systemd' : get('init'),
+    systemd_version: Number(/systemd (\d+)/.exec(get('systemd_version'))?.[1] ?? 0),
+    openssl_version: /SSL (\d[\w.]*)/.exec(get('openssl'))?.[1] ?? '',
+    addresses: parseAddresses(get('addresses')),
+    memory_mb: Math.floor(Number(get('memory')) / 1024),
+    cores: Number(get('cores')),
+    package_manager: get('manager').replace('apt-get', 'apt'),
+  }
+}
+
+/** A line without `name=` belongs to the value before it. */
+function parseLines(text: string): Map<string, string> {
+  const said = new Map<string, string>()
+  let last = ''
+  for (const line of text.split('\n')) {
+    const found = /^([A-Za-z_]+)=(.*)$/.exec(line)
+    if (found) last = found[1]!
+    said.set(last, found ? found[2]!.replace(/^(["'])(.*)\1$/, '$2') : `${said.get(last) ?? ''}\n${line}`)
+  }
+  return new Map([...said].map(([k, v]) => [k, v.trim()]))
+}
+
+function parseAddresses(text: string): string[] {
+  const found = [...text.matchAll(/\binet6? ([0-9a-fA-F.:]+)/g)].map((m) => m[1]!)
+  return found.length > 0 ? found : text.split(/\s+/).filter((a) => /^[\da-fA-F]+[.:]/.test(a))
+}

@@ -1,0 +1,58 @@
+import { printable } from '../language/diagnostic.ts'
+
+/** Text of a host or a file as lines that are safe on a terminal; a final newline makes no line of its own. */
+export function safeLines(text: string): string[] {
+  const lines = text.split('\n').map((line) => printable(line.endsWith('\r') ? line.slice(0, -1) : line).trimEnd())
+  while (lines.length > 0 && lines.at(-1) === '') lines.pop()
+  return lines
+}
+
+/** The same as one line: breaks and the space around them become one space. */
+export function safeLine(text: string): string {
+  return printable(text.replace(/\s*[\r\n]+\s*/g, ' ').trim())
+}
+
+const wide =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u
+const joined = /\p{Mn}|\p{Me}|[\u200b-\u200f]|[\ufe00-\ufe0f]/u
+const plainAscii = /^[\x20-\x7e]*$/
+
+function columnsOf(character: string): number {
+  if (joined.test(character)) return 0
+  return wide.test(character) ? 2 : 1
+}
+
+/** Columns that a safe line without colours takes on a terminal. */
+export function widthOf(line: string): number {
+  if (plainAscii.test(line)) return line.length
+  let width = 0
+  for (const character of line) width += columnsOf(character)
+  return width
+}
+
+/** A safe line without colours, cut with `…` to at most that many columns. */
+export function clip(line: string, columns: number): string {
+  if (columns < 1) return ''
+  if (widthOf(line) <= columns) return line
+  let width = 0
+  let kept = ''
+  for (const character of line) {
+    width += columnsOf(character)
+    if (width > columns - 1) break
+    kept += character
+  }
+  return `${kept}…`
+}
+
+/** Milliseconds as a reader says them: `340 ms`, `1.2 s`, `2 min 5 s`. */
+export function duration(ms: number): string {
+  if (ms < 999.5) return `${Math.round(ms)} ms`
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`
+  const seconds = Math.round(ms / 1000)
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`
+}
+
+/** `1 host`, `3 hosts`. */
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}

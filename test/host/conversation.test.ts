@@ -1,0 +1,148 @@
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Conversation } from '../../src/host/conversation.ts'
+import { Model, withEntries } from '../../src/host/model.ts'
+import type { Read } from '../../src/host/read.ts'
+import { content, sum } from '../../src/host/reads/content.ts'
+import { type Entry, entry } from '../../src/host/reads/entry.ts'
+import { tree } from '../../src/host/reads/tree.ts'
+import type { Step } from '../../src/host/step.ts'
+import { makeDirectory, makeLink, remove, setAttributes, touch, writeFile } from '../../src/host/steps/files.ts'
+import { openLocal } from '../../src/transport/local.ts'
+import { ConnectError, type Connection } from '../../src/transport/stream.ts'
+import { Unknown } from '../../src/unknown.ts'
+
+const scratch = mkdtempSync(join(tmpdir(), 'conversation-test-'))
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
+
+const local: Connection = { exec: async (command) => openLocal(command), close: async () => {} }
+
+test('facts come ahead of the shell: no trip', async () => {
+  const talk = await Conversation.open(local)
+  const facts = await talk.facts()
+  assert.is(facts.hostname, hostname().split('.')[0])
+  assert.is(facts.uid, process.getuid!())
+  assert.is(facts.home, process.env.HOME)
+  assert.ok(facts.memory_mb > 100)
+  assert.ok(facts.cores >= 1)
+  assert.is(facts.kernel, readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim())
+  assert.is(talk.trips, 0)
+  await talk.ask([entry('/')])
+  assert.is(talk.trips, 1)
+  await talk.close()
+})
+
+test('a shell that can not be started is a reason', async () => {
+  const broken: Connection = { exec: async () => openLocal('echo bad luck >&2; exit 97'), close: async () => {} }
+  const talk = await Conversation.open(broken)
+  const e = await talk.ask([entry('/')]).catch((x: unknown) => x)
+  assert.instance(e, ConnectError)
+  assert.match((e as ConnectError).message, /private directory/)
+})
+
+/** Applies steps one after the other, each made from the model, and compares every prediction with the host. */
+async function predictions(reads: readonly Read[], make: ((at: (path: string) => Entry) => Step)[]): Promise<void> {
+  const talk = await Conversation.open(local)
+  const model = new Model()
+  const all = withEntries(reads)
+  model.learn(all, await talk.ask(all))
+  const at = (path: string) => {
+    const known = model.get(entry(path))
+    if (!known || known instanceof Unknown) throw new Error(`${path} is not known`)
+    return known
+  }
+  const steps = make.map((m) => {
+    const step = m(at)
+    model.add(step.effects)
+    return step
+  })
+  const { ends, answers } = talk.apply(
+    steps.map((step) => ({ step, timeout: undefined })),
+    all,
+  )
+  for (const [i, end] of (await Promise.all(ends)).entries())
+    assert.is(end.outcome, 'done', `${steps[i]!.summary}: ${end.stderr.toString()}`)
+  const now = await answers
+  for (const read of all) {
+    const predicted = model.get(read)
+    if (predicted instanceof Unknown) continue
+    assert.is(read.kind.difference(predicted, now.get(read.key)), undefined, read.key)
+  }
+  assert.is(talk.trips, 1)
+  await talk.close()
+}
+
+const p = (name: string) => join(scratch, name)
+
+test('what steps do to files is what was predicted', async () => {
+  writeFileSync(p('old'), 'old')
+  symlinkSync('old', p('link'))
+  const paths = ['dir', 'dir/deep', 'dir/deep/file', 'old', 'link', 'new link', 'gone/x'].map(p)
+  await predictions(
+    [...paths.map(entry), ...paths.map(content), tree(scratch), sum(p('dir/deep/file'), 3)],
+    [
+      (at) => makeDirectory(at(p('dir')), { mode: 0o755 }),
+      (at) => makeDirectory(at(p('dir/deep')), { mode: 0o2750 }),
+      (at) => writeFile(at(p('dir/deep/file')), Buffer.from('new'), { mode: 0o640, owner: '0', group: '0' }),
+      (at) => writeFile(at(p('old')), Buffer.from([0, 255, 10]), { mode: 0o600 }),
+      (at) => setAttributes(at(p('dir/deep')), { mode: 0o700 }),
+      (at) => makeLink(at(p('new link')), 'dir/deep'),
+    ],
+  )
+  assert.equal([...readFileSync(p('link'))], [0, 255, 10])
+  assert.is(statSync(p('dir/deep/file')).mode & 0o7777, 0o640)
+})
+
+test('a link is replaced, not followed; a directory goes with all below it', async () => {
+  writeFileSync(p('target'), 'stays')
+  symlinkSync('target', p('way'))
+  await predictions(
+    [entry(p('way')), entry(p('target')), content(p('target')), entry(p('dir/deep/file')), tree(p('dir'))],
+    [
+      (at) => writeFile(at(p('way')), Buffer.from('own'), { mode: 0o644 }),
+      (at) => remove({ ...at(p('dir/deep/file')), path: p('dir'), real: p('dir') }),
+    ],
+  )
+  assert.is(readFileSync(p('target'), 'utf8'), 'stays')
+  assert.is(readFileSync(p('way'), 'utf8'), 'own')
+  assert.is(existsSync(p('dir')), false)
+  assert.equal(
+    readdirSync(scratch).filter((n) => n.startsWith('.runbook')),
+    [],
+  )
+})
+
+test('a step that fails says why, and leaves nothing beside the target', async () => {
+  const talk = await Conversation.open(local)
+  const all = [entry(p('no/where')), entry(p('later'))]
+  const model = new Model()
+  model.learn(all, await talk.ask(all))
+  const at = (path: string) => model.get(entry(path)) as Entry
+  const { ends, answers } = talk.apply(
+    [
+      { step: writeFile(at(p('no/where')), Buffer.from('x'), { mode: 0o600 }), timeout: undefined },
+      { step: touch(at(p('later'))), timeout: undefined },
+    ],
+    all,
+  )
+  const [failed, later] = await Promise.all(ends)
+  assert.is(failed!.outcome, 'failed')
+  assert.match(failed!.stderr.toString(), /no/)
+  assert.is(later!.outcome, 'not-started')
+  assert.is(((await answers).get(all[1]!.key) as Entry).stat, undefined)
+  await talk.close()
+})
+
+test.run()
