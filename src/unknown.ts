@@ -4,6 +4,15 @@ export class Unknown {
   constructor(because: string) {
     this.because = because
   }
+
+  /** Text made of it would be a lie: who tries learns that it is not known. */
+  toString(): never {
+    throw new UnknownValue(this.because)
+  }
+
+  toJSON(): never {
+    throw new UnknownValue(this.because)
+  }
 }
 
 /** Thrown where a value is needed that is Unknown. */

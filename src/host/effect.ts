@@ -4,6 +4,7 @@ import { capabilitiesKind } from './reads/command.ts'
 import { type Content, contentKind, type Sum, sumKind, sumOf } from './reads/content.ts'
 import { type Entry, entryKind, followed, parentOf, type Stat } from './reads/entry.ts'
 import { type Tree, treeKind } from './reads/tree.ts'
+import { unitKind } from './reads/unit.ts'
 
 /** What a step does to what is known: for any answer, the answer afterwards. The same answer (by identity) where the step
  * does not touch it; `Unknown` where it may, and nobody can say how. When in doubt: Unknown. */
@@ -35,8 +36,11 @@ export function pathEffect(because: string, real: string, change: PathChange, wa
   const unknown = new Unknown(because)
   return {
     change: (read, answer, at) => {
+      if (answer instanceof Unknown) return answer
+      if (read.kind === unitKind && change.to !== 'attributes')
+        return isUnitFile(real, read.question as string) ? unknown : answer
       const paths = read.kind.paths?.(read.question)
-      if (!paths || answer instanceof Unknown) return answer
+      if (!paths) return answer
       return paths.reduce<unknown>((now, path) => {
         const base = at(path)
         if (!base) return unknown
@@ -51,6 +55,16 @@ export function pathEffect(because: string, real: string, change: PathChange, wa
 
 function related(base: Entry, real: string): boolean {
   return [base.real, followed(base).real].some((p) => isWithin(real, p) || isWithin(p, real))
+}
+
+const unitDirectories = /^\/(etc|run|usr\/lib|lib|usr\/local\/lib)\/systemd\/system\//
+
+/** Whether systemd may read this file for that unit: its own, its template's, a drop-in's, a link that enables it. */
+function isUnitFile(real: string, name: string): boolean {
+  if (!unitDirectories.test(real)) return isWithin('/etc/systemd/system', real)
+  const template = name.replace(/@.*\./, '@.')
+  const type = name.slice(name.lastIndexOf('.') + 1)
+  return real.split('/').some((part) => [name, template, type].some((n) => part === n || part === `${n}.d`))
 }
 
 /** Whether `path` is `directory` or lies below it. */

@@ -16,6 +16,8 @@ export interface Step {
   readonly diff?: Diff
   /** Acts by nature (a command, a restart): planned again it would be done again, and that is no conflict. */
   readonly acts?: true
+  /** What it does only its author knows: anything, unless the task says what it affects. */
+  readonly opaque?: true
   /** Changes nothing by itself (waiting, checking): its run makes no task `changed`. */
   readonly harmless?: true
   /** Its output is wanted: `StepEnd.stdout` and `stderr` are whole. */

@@ -11,7 +11,7 @@ export function jsonSchema(params: ParamsSchema): JsonSchema {
 
 function plain(schema: ParamSchema): JsonSchema {
   // a default is filled in by us; examples and descriptions would only make the generated code longer
-  const { aliases, secret, controllerPath, mode, default: _, description, examples, ...rest } = schema
+  const { aliases, secret, controllerPath, hostPath, mode, default: _, description, examples, ...rest } = schema
   return {
     ...rest,
     ...(schema.items ? { items: plain(schema.items) } : {}),

@@ -28,6 +28,8 @@ export interface ParamSchema {
   readonly secret?: true
   /** A path on the controller: looked for beside the playbook, in `files/` or `templates/`; has to exist before anything connects. */
   readonly controllerPath?: 'files' | 'templates'
+  /** A path on the host: `~` is the home of the task's user, and a relative path starts there. */
+  readonly hostPath?: true
   /** For a string of a mode: octal in quotes, or symbolic; a number is an error that shows the fix. */
   readonly mode?: true
 }

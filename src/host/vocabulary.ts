@@ -1,0 +1,32 @@
+// What a host can be asked and told, as modules use it.
+
+export type { Effect } from './effect.ts'
+export { answerEffect, anythingEffect, pathEffect, unknownEffect } from './effect.ts'
+export type { Facts } from './facts.ts'
+export type { Read } from './read.ts'
+export { type Account, account, type Group, group } from './reads/account.ts'
+export { capabilities, output, type Said, which } from './reads/command.ts'
+export { type Content, content, type Sum, sum, sumFor, sumOf } from './reads/content.ts'
+export { type Entry, entry, type FileType, followed, modeText, nameOf, parentOf, type Stat } from './reads/entry.ts'
+export { installedPackage, type Package, packageLatest } from './reads/package.ts'
+export { type Tree, tree } from './reads/tree.ts'
+export { type Unit, unit, unitName } from './reads/unit.ts'
+export type { Diff, Step, StepEnd } from './step.ts'
+export { changeAccount, changeGroup } from './steps/account.ts'
+export { type Command, runCommand } from './steps/command.ts'
+export {
+  type Attributes,
+  makeDirectory,
+  makeHardLink,
+  makeLink,
+  missingParents,
+  type Place,
+  placeOf,
+  remove,
+  setAttributes,
+  touch,
+  writeFile,
+} from './steps/files.ts'
+export { changePackages, updateLists } from './steps/package.ts'
+export { tool } from './steps/tool.ts'
+export { changeUnit, daemonReload } from './steps/unit.ts'
