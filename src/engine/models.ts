@@ -1,0 +1,79 @@
+import type { Effect } from '../host/effect.ts'
+import type { Facts } from '../host/facts.ts'
+import { Model } from '../host/model.ts'
+import type { Read } from '../host/read.ts'
+import type { View } from './instance.ts'
+
+/** What is known of one host, for each user that asks: the answers may differ, the planned steps are the same. */
+export class Models {
+  readonly #models = new Map<string, Model>()
+  readonly #facts: (user: string) => Facts | undefined
+  #log: Effect[] = []
+
+  constructor(facts: (user: string) => Facts | undefined) {
+    this.#facts = facts
+  }
+
+  of(user: string): Model {
+    let model = this.#models.get(user)
+    if (!model) {
+      model = new Model()
+      model.add(this.#log)
+      this.#models.set(user, model)
+    }
+    return model
+  }
+
+  all(): Iterable<[user: string, model: Model]> {
+    return this.#models
+  }
+
+  view(user: string): View {
+    const model = this.of(user)
+    return { has: (read) => model.has(read), get: (read) => model.get(read), facts: this.#facts(user) }
+  }
+
+  facts(user: string): Facts | undefined {
+    return this.#facts(user)
+  }
+
+  add(effects: readonly Effect[]): void {
+    this.#log.push(...effects)
+    for (const model of this.#models.values()) model.add(effects)
+  }
+
+  /** Forgets all planned steps. */
+  takeBack(): void {
+    this.#log = []
+    for (const model of this.#models.values()) model.takeBack(0)
+  }
+
+  /** The planned steps were sent: what they touch is not known until it is learnt again. */
+  settle(): void {
+    this.#log = []
+    for (const model of this.#models.values()) model.settle()
+  }
+
+  learn(user: string, reads: readonly Read[], answers: ReadonlyMap<string, unknown>): void {
+    this.of(user).learn(reads, answers)
+  }
+}
+
+/** Reads by user, each once. */
+export class ReadsByUser {
+  readonly #reads = new Map<string, Map<string, Read>>()
+
+  add(user: string, reads: Iterable<Read>): void {
+    const own = this.#reads.get(user) ?? new Map<string, Read>()
+    for (const read of reads) own.set(read.key, read)
+    this.#reads.set(user, own)
+  }
+
+  get users(): string[] {
+    return [...this.#reads.keys()]
+  }
+
+  of(user: string): Read[] {
+    return [...(this.#reads.get(user)?.values() ?? [])]
+  }
+}

@@ -1,0 +1,59 @@
+import type { Answers } from '../host/conversation.ts'
+import type { Effect } from '../host/effect.ts'
+import type { Model } from '../host/model.ts'
+import type { Read } from '../host/read.ts'
+import { type Content, contentKind, type Sum, sumFor, sumOf } from '../host/reads/content.ts'
+
+/** What is asked behind steps to see whether the host became what was predicted. */
+export interface Verification {
+  readonly reads: readonly Read[]
+  /** The answers to keep, and the predictions that did not come true. */
+  readonly check: (answers: Answers) => { readonly learnt: Answers; readonly wrong: readonly Wrong[] }
+  /** What the learnt answers are to. */
+  readonly learns: readonly Read[]
+}
+
+export interface Wrong {
+  readonly read: Read
+  readonly difference: string
+}
+
+/** Made of a model with planned steps. A file's content is asked for as its hash: what was sent need not come back. */
+export function verificationOf(model: Model): Verification {
+  const { predicted, unknown } = model.touched()
+  const checks = predicted.map(({ read, answer }) => {
+    const bytes = read.kind === contentKind ? (answer as Content).bytes : undefined
+    return { read, answer, by: bytes === undefined ? read : sumFor(read.question as string, bytes), bytes }
+  })
+  const check = (answers: Answers) => {
+    const learnt = new Map(answers)
+    const wrong: Wrong[] = []
+    for (const { read, answer, by, bytes } of checks) {
+      const actual = answers.get(by.key)
+      if (by === read) note(wrong, read, read.kind.difference(answer, actual))
+      else if (bytes && (actual as Sum).sha256 === sumOf(bytes)) learnt.set(read.key, answer)
+      else note(wrong, read, 'its content is not what was written')
+    }
+    return { learnt, wrong }
+  }
+  return {
+    reads: [...checks.map((c) => c.by), ...unknown],
+    check,
+    learns: [...predicted.map((p) => p.read), ...unknown],
+  }
+}
+
+function note(wrong: Wrong[], read: Read, difference: string | undefined): void {
+  if (difference !== undefined) wrong.push({ read, difference })
+}
+
+/** What a read is about, in words. */
+export function subject(read: Read): string {
+  const paths = read.kind.paths?.(read.question)
+  return paths?.join(', ') ?? read.key
+}
+
+/** Whether these effects touch the answer to that read. */
+export function touches(model: Model, effects: readonly Effect[], read: Read): boolean {
+  return model.changes(effects, read)
+}
