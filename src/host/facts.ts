@@ -131,3 +131,6 @@ function parseAddresses(text: string): string[] {
   const found = [...text.matchAll(/\binet6? ([0-9a-fA-F.:]+)/g)].map((m) => m[1]!)
   return found.length > 0 ? found : text.split(/\s+/).filter((a) => /^[\da-fA-F]+[.:]/.test(a))
 }
+
+/** The names of all facts. */
+export const factNames: readonly string[] = Object.keys(parseFacts(Buffer.alloc(0)))

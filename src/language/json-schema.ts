@@ -6,7 +6,7 @@ export type JsonSchema = Readonly<Record<string, unknown>>
 /** A module's parameters as plain JSON Schema: our own notes left out, closed unless the module is open on purpose. */
 export function jsonSchema(params: ParamsSchema): JsonSchema {
   const { freeForm: _, exclusive: __, properties, ...rest } = params
-  return { ...rest, properties: mapValues(properties, plain) }
+  return { additionalProperties: false, ...rest, properties: mapValues(properties, plain) }
 }
 
 function plain(schema: ParamSchema): JsonSchema {

@@ -39,7 +39,8 @@ export interface ParamsSchema {
   readonly type: 'object'
   readonly properties: Readonly<Record<string, ParamSchema>>
   readonly required?: readonly string[]
-  readonly additionalProperties?: false
+  /** Any name is a parameter (`set_fact`). */
+  readonly additionalProperties?: boolean
   /** At least one of the named parameters has to be given. */
   readonly anyOf?: readonly { readonly required: readonly string[] }[]
   /** The parameter that `module: text` sets (`command: ls -l`); without one, a module takes only a mapping. */

@@ -1,0 +1,83 @@
+import { homedir, userInfo } from 'node:os'
+import { join, resolve } from 'node:path'
+import { ValueError } from '../language/playbook.ts'
+import type { Variable } from './inventory.ts'
+
+/** How a host is reached. */
+export interface Target {
+  readonly name: string
+  readonly kind: 'ssh' | 'local'
+  readonly address: string
+  readonly port: number
+  readonly user: string
+  readonly keyFile: string | undefined
+  readonly password: string | undefined
+  readonly become: boolean | undefined
+  readonly becomeUser: string | undefined
+  readonly becomePassword: string | undefined
+}
+
+export interface TargetDefaults {
+  readonly user?: string | undefined
+  readonly keyFile?: string | undefined
+}
+
+/** Reads the connection variables of a host; those of the command line are the strongest.
+ * @param evaluate the value of a variable by name, undefined where there is none.
+ * @throws ValueError for one of the wrong type, or that means what is not supported. */
+export function targetOf(
+  name: string,
+  variables: ReadonlyMap<string, Variable>,
+  evaluate: (variable: Variable) => unknown,
+  defaults: TargetDefaults = {},
+): Target {
+  const get = (...names: string[]): unknown => {
+    const found = names.map((n) => variables.get(n)).find((v) => v !== undefined)
+    return found && evaluate(found)
+  }
+  const text = (...names: string[]): string | undefined => {
+    const value = get(...names)
+    return value === undefined || value === null ? undefined : String(value)
+  }
+  const kind = text('ansible_connection') ?? (isLocal(name, variables) ? 'local' : 'ssh')
+  if (!['ssh', 'local', 'smart', 'paramiko', 'paramiko_ssh'].includes(kind))
+    throw wrong(variables.get('ansible_connection')!, `there is no connection \`${kind}\` here`, 'use ssh or local')
+  const port = Number(text('ansible_port', 'ansible_ssh_port') ?? 22)
+  if (!Number.isInteger(port) || port < 1 || port > 65535)
+    throw wrong(
+      variables.get('ansible_port') ?? variables.get('ansible_ssh_port')!,
+      'a port is a number from 1 to 65535',
+    )
+  const key = text('ansible_ssh_private_key_file', 'ansible_private_key_file') ?? defaults.keyFile
+  return {
+    name,
+    kind: kind === 'local' ? 'local' : 'ssh',
+    address: text('ansible_host', 'ansible_ssh_host') ?? name,
+    port,
+    user: text('ansible_user', 'ansible_ssh_user') ?? defaults.user ?? userInfo().username,
+    keyFile: key === undefined ? undefined : key.startsWith('~/') ? join(homedir(), key.slice(2)) : resolve(key),
+    password: text('ansible_password', 'ansible_ssh_pass', 'ansible_ssh_password'),
+    become: flag(get('ansible_become')),
+    becomeUser: text('ansible_become_user'),
+    becomePassword: text('ansible_become_password', 'ansible_become_pass', 'ansible_sudo_pass'),
+  }
+}
+
+function isLocal(name: string, variables: ReadonlyMap<string, Variable>): boolean {
+  return /^(localhost|127\.0\.0\.1|::1)$/.test(name) && !variables.has('ansible_host') && !variables.has('ansible_port')
+}
+
+function flag(value: unknown): boolean | undefined {
+  if (value === undefined || value === null) return undefined
+  return typeof value === 'boolean' ? value : /^(true|yes|on|1)$/i.test(String(value))
+}
+
+function wrong({ value }: Variable, message: string, hint?: string): ValueError {
+  return new ValueError({
+    code: 'connection',
+    severity: 'error',
+    message,
+    span: value.span,
+    ...(hint === undefined ? {} : { hint }),
+  })
+}

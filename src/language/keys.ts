@@ -1,0 +1,76 @@
+// What an Ansible author may write that has no meaning here yet, and what to do instead.
+
+export const playKeys = new Set('name hosts become become_user vars gather_facts tags tasks handlers'.split(' '))
+
+export const taskKeys = new Set(
+  'name when register loop notify tags become become_user vars no_log ignore_errors changed_when failed_when timeout affects args'.split(
+    ' ',
+  ),
+)
+
+const later = 'it is not supported yet'
+
+export const otherPlayKeys: Readonly<Record<string, string>> = {
+  any_errors_fatal: later,
+  become_method: 'sudo is the only way to become another user yet',
+  check_mode: 'use `runbook check`',
+  collections: 'modules are named by their own names: drop it',
+  connection: 'set ansible_connection in the inventory',
+  environment: later,
+  force_handlers: 'use --force-handlers',
+  import_playbook: 'name several playbooks on the command line',
+  max_fail_percentage: later,
+  module_defaults: later,
+  order: later,
+  port: 'set ansible_port in the inventory',
+  post_tasks: 'put them at the end of `tasks`',
+  pre_tasks: 'put them at the start of `tasks`',
+  remote_user: 'set ansible_user in the inventory, or use --user',
+  roles: later,
+  run_once: later,
+  serial: later,
+  strategy: 'hosts always go at their own pace: drop it',
+  vars_files: 'put them into group_vars/, or use --extra-vars @file',
+  vars_prompt: later,
+}
+
+export const otherTaskKeys: Readonly<Record<string, string>> = {
+  action: 'write the module as the key: `copy: { … }`',
+  always: 'blocks are not supported yet',
+  any_errors_fatal: later,
+  async: later,
+  become_method: 'sudo is the only way to become another user yet',
+  block: 'blocks are not supported yet: give each task its own `when`',
+  check_mode: 'use `runbook check`',
+  collections: 'modules are named by their own names: drop it',
+  connection: 'set ansible_connection in the inventory',
+  debugger: later,
+  delay: later,
+  delegate_facts: later,
+  delegate_to: later,
+  diff: 'use --diff',
+  environment: later,
+  import_playbook: 'name several playbooks on the command line',
+  import_role: later,
+  import_tasks: later,
+  include_role: later,
+  include_tasks: later,
+  include_vars: later,
+  local_action: 'write a play for `hosts: localhost`',
+  loop_control: 'the item is `item`, its number `index`',
+  poll: later,
+  remote_user: 'set ansible_user in the inventory, or use --user',
+  rescue: 'blocks are not supported yet',
+  retries: later,
+  run_once: later,
+  throttle: later,
+  until: 'for a port, a path or a URL use wait_for',
+}
+
+/** @returns why a key of that name can't be used, when it is one Ansible knows. */
+export function otherKey(name: string, of: 'play' | 'task'): string | undefined {
+  const known = of === 'play' ? otherPlayKeys : otherTaskKeys
+  if (Object.hasOwn(known, name)) return known[name]
+  if (of === 'task' && name.startsWith('with_')) return 'write `loop:` with a list'
+  return undefined
+}

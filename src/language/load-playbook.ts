@@ -1,0 +1,139 @@
+import { type Diagnostic, didYouMean, type Source, type Span } from './diagnostic.ts'
+import { type Item, loadDocument, type MapItem } from './document.ts'
+import { Fields } from './fields.ts'
+import { otherKey, playKeys } from './keys.ts'
+import { loadTask } from './load-task.ts'
+import type { ModuleSet } from './module-set.ts'
+import type { Play, Playbook, Task } from './playbook.ts'
+
+type Report = (d: Diagnostic) => void
+
+/** Reads a playbook: its shape, its names of modules and parameters, its expressions. All that is wrong is reported at
+ * once; a playbook that has errors is not to be run.
+ * @param modules all that are named have to be prepared (`prepareValidators`). */
+export function loadPlaybook(
+  source: Source,
+  modules: ModuleSet,
+): { readonly playbook: Playbook | undefined; readonly diagnostics: readonly Diagnostic[] } {
+  const { root, diagnostics: found } = loadDocument(source)
+  const diagnostics = [...found]
+  const report: Report = (d) => void diagnostics.push(d)
+  const whole: Span = { source, start: 0, end: Math.min(1, source.text.length) }
+  if (!root) {
+    if (diagnostics.length === 0)
+      report({ code: 'playbook', severity: 'error', message: 'the playbook is empty', span: whole })
+    return { playbook: undefined, diagnostics }
+  }
+  if (root.kind !== 'list') {
+    report({
+      code: 'playbook',
+      severity: 'error',
+      message: 'a playbook is a list of plays',
+      span: root.span,
+      hint: 'start with `- hosts: …`',
+    })
+    return { playbook: undefined, diagnostics }
+  }
+  const plays = root.items.flatMap((item) => loadPlay(item, modules, report) ?? [])
+  return { playbook: { source, plays }, diagnostics }
+}
+
+/** The modules a playbook names, as written: those that have to be there before it is loaded. */
+export function keysOfTasks(source: Source): Set<string> {
+  const names = new Set<string>()
+  const { root } = loadDocument(source)
+  const tasks = (item: Item | undefined) => {
+    if (item?.kind !== 'list') return
+    for (const task of item.items) if (task.kind === 'map') for (const { key } of task.entries) names.add(key)
+  }
+  if (root?.kind === 'list')
+    for (const play of root.items)
+      if (play.kind === 'map')
+        for (const { key, value } of play.entries) if (key === 'tasks' || key === 'handlers') tasks(value)
+  return names
+}
+
+function loadPlay(item: Item, modules: ModuleSet, report: Report): Play | undefined {
+  if (item.kind !== 'map') {
+    report({
+      code: 'play',
+      severity: 'error',
+      message: 'a play is a mapping with `hosts` and `tasks`',
+      span: item.span,
+    })
+    return undefined
+  }
+  const f = new Fields(item, report)
+  checkKeys(item, f)
+  const hosts = loadHosts(f)
+  const handlers = loadTasks(f, 'handlers', modules)
+  const tasks = loadTasks(f, 'tasks', modules)
+  checkNotify([...tasks, ...handlers], handlers, report)
+  if (!hosts) return undefined
+  return {
+    name: f.text('name') ?? String(hosts.evaluate({})),
+    span: item.span,
+    hosts,
+    become: f.boolean('become'),
+    becomeUser: f.value('become_user'),
+    vars: f.variables('vars'),
+    gatherFacts: f.flag('gather_facts', true),
+    tags: f.texts('tags'),
+    tasks,
+    handlers,
+  }
+}
+
+function loadHosts(f: Fields): Play['hosts'] | undefined {
+  const hosts = f.value('hosts')
+  if (!hosts) {
+    f.error('hosts', 'the play does not say on which `hosts` it runs', f.item.entries[0]?.keySpan ?? f.item.span)
+    return undefined
+  }
+  if (!hosts.constant) {
+    f.error('hosts', '`hosts` is a plain pattern: which hosts there are is settled before any variable', hosts.span)
+    return undefined
+  }
+  const data = [hosts.evaluate({})].flat()
+  if (data.every((d) => typeof d === 'string')) return { ...hosts, evaluate: () => data.join(':') }
+  f.error('hosts', '`hosts` is a pattern or a list of patterns', hosts.span)
+  return undefined
+}
+
+function checkKeys(item: MapItem, f: Fields): void {
+  for (const { key, keySpan } of item.entries) {
+    if (playKeys.has(key)) continue
+    const other = otherKey(key, 'play')
+    const near = didYouMean(key, playKeys)
+    if (other !== undefined) f.error('unsupported', `\`${key}\` of a play has no meaning here`, keySpan, other)
+    else f.error('unknown-key', `a play has no key \`${key}\``, keySpan, near && `did you mean \`${near}\`?`)
+  }
+}
+
+function loadTasks(f: Fields, key: 'tasks' | 'handlers', modules: ModuleSet): Task[] {
+  const item = f.get(key)
+  if (!item) return []
+  if (item.kind !== 'list') {
+    f.error('type', `\`${key}\` is a list of tasks`, item.span)
+    return []
+  }
+  return item.items.flatMap((i) => loadTask(i, key === 'handlers', modules, f.report) ?? [])
+}
+
+function checkNotify(tasks: readonly Task[], handlers: readonly Task[], report: Report): void {
+  const names = new Set(handlers.flatMap((h) => [h.name, ...h.listen]))
+  for (const value of tasks.flatMap((t) => t.notify)) {
+    if (!value.constant) continue
+    for (const name of [value.evaluate({})].flat().map(String)) {
+      if (names.has(name)) continue
+      const near = didYouMean(name, names)
+      report({
+        code: 'notify',
+        severity: 'error',
+        message: `no handler of this play is named \`${name}\` or listens to it`,
+        span: value.span,
+        ...(near === undefined ? {} : { hint: `did you mean \`${near}\`?` }),
+      })
+    }
+  }
+}

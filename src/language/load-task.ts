@@ -1,0 +1,181 @@
+import { checkParams } from './check-params.ts'
+import { compileValue, constantValue } from './compile.ts'
+import { type Diagnostic, didYouMean } from './diagnostic.ts'
+import type { Item, MapItem } from './document.ts'
+import { Fields } from './fields.ts'
+import { isTemplated } from './interpolation.ts'
+import { otherKey, taskKeys } from './keys.ts'
+import { type ModuleSet, type ModuleSpec, moduleName } from './module-set.ts'
+import type { Task, Value } from './playbook.ts'
+
+type Report = (d: Diagnostic) => void
+type Entry = MapItem['entries'][number]
+
+/** Reads one task or handler; undefined when it names no module that there is. */
+export function loadTask(item: Item, handler: boolean, modules: ModuleSet, report: Report): Task | undefined {
+  if (item.kind !== 'map') {
+    report({
+      code: 'task',
+      severity: 'error',
+      message: 'a task is a mapping with a module as one of its keys',
+      span: item.span,
+    })
+    return undefined
+  }
+  const f = new Fields(item, report)
+  const entry = moduleEntry(f, handler, modules)
+  const spec = entry && modules.get(moduleName(entry.key))
+  const params = entry && spec ? loadParams(f, entry, spec) : new Map<string, Value>()
+  const rest = loadRest(f, handler)
+  if (!entry || !spec) return undefined
+  checkParams(spec, params, entry.keySpan, report)
+  return {
+    name: f.text('name') ?? spec.name,
+    span: item.span,
+    module: spec.name,
+    params,
+    moduleSpan: entry.keySpan,
+    ...rest,
+  }
+}
+
+function loadRest(f: Fields, handler: boolean): Omit<Task, 'name' | 'span' | 'module' | 'params' | 'moduleSpan'> {
+  return {
+    when: f.conditions('when') ?? [],
+    loop: f.value('loop'),
+    register: loadRegister(f),
+    notify: loadNotify(f),
+    listen: handler ? f.texts('listen') : [],
+    tags: f.texts('tags'),
+    become: f.boolean('become'),
+    becomeUser: f.value('become_user'),
+    vars: f.variables('vars'),
+    noLog: f.flag('no_log', false),
+    ignoreErrors: f.boolean('ignore_errors'),
+    changedWhen: f.conditions('changed_when'),
+    failedWhen: f.conditions('failed_when'),
+    timeout: loadTimeout(f),
+    affects: loadAffects(f),
+  }
+}
+
+function moduleEntry(f: Fields, handler: boolean, modules: ModuleSet): Entry | undefined {
+  const found: Entry[] = []
+  let wrong = false
+  for (const entry of f.item.entries) {
+    const { key, keySpan } = entry
+    if (taskKeys.has(key) || (handler && key === 'listen')) continue
+    if (modules.get(moduleName(key))) {
+      found.push(entry)
+      continue
+    }
+    wrong = true
+    const other = otherKey(key, 'task')
+    if (other !== undefined) f.error('unsupported', `\`${key}\` of a task has no meaning here`, keySpan, other)
+    else reportUnknown(f, entry, [...taskKeys, ...modules.names()])
+  }
+  const second = found[1]
+  if (second)
+    f.error(
+      'task',
+      `a task runs one module: \`${found[0]!.key}\` and \`${second.key}\` are two`,
+      second.keySpan,
+      'make two tasks of it',
+    )
+  if (found.length === 0 && !wrong)
+    f.error('task', 'the task names no module', f.item.entries[0]?.keySpan ?? f.item.span)
+  return found[0]
+}
+
+function reportUnknown(f: Fields, { key, keySpan }: Entry, known: readonly string[]): void {
+  const near = didYouMean(moduleName(key), known)
+  const hint = near === undefined ? '`runbook modules` lists what there is' : `did you mean \`${near}\`?`
+  f.error('unknown-module', `there is no module or task keyword \`${key}\``, keySpan, hint)
+}
+
+function loadParams(f: Fields, entry: Entry, spec: ModuleSpec): Map<string, Value> {
+  const params = new Map<string, Value>()
+  const item = entry.value
+  const args = f.get('args')
+  if (item.kind === 'map') addParams(params, item, spec, f)
+  else if (item.kind === 'list' || item.value !== null) {
+    const { freeForm } = spec.params
+    if (freeForm !== undefined && item.kind === 'scalar') params.set(freeForm, compileValue(item, f.report))
+    else f.error('params', `\`${entry.key}\` takes a mapping of its parameters`, item.span, oneLineHint(item))
+  }
+  if (args?.kind === 'map') addParams(params, args, spec, f)
+  else if (args) f.error('type', '`args` is a mapping of parameters', args.span)
+  return params
+}
+
+function oneLineHint(item: Item): string | undefined {
+  const found = item.kind === 'scalar' && /^(\w+)=(\S+)/.exec(String(item.value))
+  return found ? `write each on a line of its own: \`${found[1]}: ${found[2]}\`` : undefined
+}
+
+function addParams(params: Map<string, Value>, item: MapItem, spec: ModuleSpec, f: Fields): void {
+  for (const { key, keySpan, value } of item.entries) {
+    if (isTemplated(key)) {
+      f.error('params', 'the name of a parameter is plain text', keySpan)
+      continue
+    }
+    const name = spec.params.additionalProperties ? key : canonical(key, spec)
+    if (name === undefined) {
+      const near = didYouMean(key, Object.keys(spec.params.properties))
+      f.error(
+        'unknown-param',
+        `\`${spec.name}\` has no parameter \`${key}\``,
+        keySpan,
+        near && `did you mean \`${near}\`?`,
+      )
+    } else if (params.has(name)) f.error('params', `\`${name}\` is given twice`, keySpan)
+    else if (value.kind !== 'scalar' || value.value !== null) params.set(name, compileValue(value, f.report))
+  }
+}
+
+function canonical(key: string, { params: { properties } }: ModuleSpec): string | undefined {
+  if (Object.hasOwn(properties, key)) return key
+  return Object.keys(properties).find((name) => properties[name]!.aliases?.includes(key))
+}
+
+function loadRegister(f: Fields): string | undefined {
+  const name = f.text('register')
+  if (name === undefined || /^[A-Za-z_]\w*$/.test(name)) return name
+  f.error('variable-name', `\`${name}\` is no name of a variable: letters, digits and _ only`, f.get('register')!.span)
+  return undefined
+}
+
+function loadNotify(f: Fields): Value[] {
+  const item = f.get('notify')
+  if (!item) return []
+  return (item.kind === 'list' ? item.items : [item]).map((i) => compileValue(i, f.report))
+}
+
+function loadTimeout(f: Fields): number | undefined {
+  const item = f.get('timeout')
+  if (!item) return undefined
+  if (item.kind === 'scalar' && typeof item.value === 'number' && item.value > 0) return item.value
+  f.error('type', '`timeout` is a number of seconds', item.span)
+  return undefined
+}
+
+const affectKeys = ['path', 'unit', 'package', 'user']
+
+function loadAffects(f: Fields): Value | undefined {
+  const item = f.get('affects')
+  if (!item) return undefined
+  const value = compileValue(item, f.report)
+  if (!value.constant) return value
+  const data = value.evaluate({})
+  const good = (v: unknown) =>
+    typeof v === 'string'
+      ? v.startsWith('/')
+      : v !== null && typeof v === 'object' && Object.keys(v).length === 1 && affectKeys.includes(Object.keys(v)[0]!)
+  if (data === 'nothing' || (Array.isArray(data) && data.every(good))) return value
+  f.error(
+    'affects',
+    '`affects` is `nothing`, or a list of absolute paths and of mappings with one of path, unit, package, user',
+    item.span,
+  )
+  return constantValue(item)
+}
