@@ -2,12 +2,19 @@
 import type { Facts } from './host/facts.ts'
 import type { AnswerOf, Read } from './host/read.ts'
 import type { Step, StepEnd } from './host/step.ts'
+import type { Validate } from './language/module-set.ts'
 import type { Params, ParamsSchema } from './language/schema.ts'
 import type { LocalRead } from './local-read.ts'
 
+export { commandParams, commandPlan, commandReads } from './command-task.ts'
+export { parseMode } from './formats/mode.ts'
+export { splitWords } from './formats/shell-words.ts'
 export * from './host/vocabulary.ts'
 export type { ParamSchema, Params, ParamsSchema } from './language/schema.ts'
 export { type LocalFile, localFile, localTree, rendered } from './local-read.ts'
+export { type Ownership, ownershipMissing, ownershipOfNew, ownershipParams, ownershipSteps } from './ownership.ts'
+export { type Placing, placeFile } from './placing.ts'
+export { Unknown } from './unknown.ts'
 
 /** What a module may know besides its parameters and its answers. */
 export interface ModuleContext {
@@ -88,6 +95,8 @@ export interface ModuleBody<S extends ParamsSchema, R extends Reads> {
 
 /** A module as the engine takes it. */
 export interface Module extends ModuleHead<ParamsSchema> {
+  /** Made by the build for the modules of this package. */
+  readonly validate?: Validate
   // biome-ignore lint/suspicious/noExplicitAny: the engine holds modules of every parameter type, checked against their schema
   readonly body: ModuleBody<any, any>
 }

@@ -1,6 +1,6 @@
 import { Unknown } from '../unknown.ts'
 import type { Read } from './read.ts'
-import { capabilitiesKind } from './reads/command.ts'
+import { capabilitiesKind, outputKind } from './reads/command.ts'
 import { type Content, contentKind, type Sum, sumKind, sumOf } from './reads/content.ts'
 import { type Entry, entryKind, followed, parentOf, type Stat } from './reads/entry.ts'
 import { type Tree, treeKind } from './reads/tree.ts'
@@ -81,6 +81,7 @@ function applyTo(
   unknown: Unknown,
 ): unknown {
   if (read.kind === entryKind) return entryAfter(answer as Entry, real, change, unknown)
+  if (read.kind === outputKind) return related(base, real) ? unknown : answer
   if (read.kind === treeKind) return treeAfter(answer as Tree, followed(base).real, real, change, unknown)
   const [own, final] = [base.real, followed(base).real]
   const hit = real === own || real === final

@@ -16,6 +16,7 @@ export { changeAccount, changeGroup } from './steps/account.ts'
 export { type Command, runCommand } from './steps/command.ts'
 export {
   type Attributes,
+  backupFile,
   makeDirectory,
   makeHardLink,
   makeLink,

@@ -133,7 +133,7 @@ test('a step that fails says why, and leaves nothing beside the target', async (
   const { ends, answers } = talk.apply(
     [
       { step: writeFile(at(p('no/where')), Buffer.from('x'), { mode: 0o600 }), timeout: undefined },
-      { step: touch(at(p('later'))), timeout: undefined },
+      { step: touch(at(p('later')), {}, { mode: 0o600 }), timeout: undefined },
     ],
     all,
   )

@@ -13,11 +13,18 @@ export interface Asking {
   readonly argv: readonly string[]
   /** Variables for it, besides the session's own. */
   readonly env?: Readonly<Record<string, string>>
+  /** Paths that its answer depends on. */
+  readonly about?: readonly string[]
 }
 
-/** Runs a command that changes nothing, as a question. Its standard input is empty; LC_ALL is C. */
-export function output(argv: readonly string[], env?: Readonly<Record<string, string>>): Read<Said> {
-  return read(outputKind, env === undefined ? { argv } : { argv, env })
+/** Runs a command that changes nothing, as a question. Its standard input is empty; LC_ALL is C.
+ * @param about absolute paths on which its answer depends: a change at or below them makes it unknown. */
+export function output(
+  argv: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  about: readonly string[] = [],
+): Read<Said> {
+  return read(outputKind, { argv, env, about })
 }
 
 function script(questions: readonly Asking[], sh: Shell): string {
@@ -50,6 +57,7 @@ export const outputKind: ReadKind<Asking, Said> = {
   key: (q) => JSON.stringify(q),
   script,
   parse,
+  paths: (q) => q.about ?? [],
   // what commands say is not predicted
   difference: () => undefined,
 }

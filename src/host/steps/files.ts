@@ -75,7 +75,7 @@ export function writeFile(
   place: Place,
   bytes: Buffer,
   attributes: Attributes & { mode: number },
-  options: { before?: Buffer | undefined; validate?: string | undefined; as?: string | undefined } = {},
+  options: { before?: Buffer | undefined; validate?: readonly string[]; as?: string | undefined } = {},
 ): Step {
   const summary = `${options.as ?? (place.stat ? 'replace' : 'create')} ${place.path} (${size(bytes.length)})`
   const kept: Attributes = place.stat
@@ -87,10 +87,7 @@ export function writeFile(
     : {}
   const stat = statWith({ ...fresh, ...keptNames, size: bytes.length }, attributes) as Stat
   const script = (sh: Shell) => {
-    const check =
-      options.validate === undefined
-        ? ''
-        : `${options.validate.replaceAll('%s', '"$t"')} || { echo "the new content of ${'$'}p did not pass its validation" >&2; exit 1; }\n`
+    const check = options.validate === undefined ? '' : validation(options.validate, sh)
     return `p=${sh.word(place.path)}; ${temporary}
 set -C; : >"$t" || exit 1; set +C
 dd if=${sh.blob(bytes)} of="$t" bs=65536 conv=fsync 2>/dev/null || { echo "$t could not be written" >&2; exit 1; }
@@ -100,6 +97,23 @@ ${check}${rename}`
   return {
     ...step(summary, place, { to: 'file', stat, bytes }, script),
     diff: { path: place.path, before: options.before, after: bytes },
+  }
+}
+
+function validation(argv: readonly string[], sh: Shell): string {
+  const words = argv.map((w) => w.split('%s').map(sh.word).join('"$t"'))
+  return `PATH=$PATH:/usr/sbin:/sbin
+${words.join(' ')} || { echo "the new content of $p did not pass its validation" >&2; exit 1; }
+`
+}
+
+/** Keeps a copy of a file beside it, named with the time. */
+export function backupFile(place: Place): Step {
+  return {
+    summary: `back up ${place.path}`,
+    effects: [],
+    harmless: true,
+    script: (sh) => `p=${sh.word(place.path)}; cp -p -- "$p" "$p.$$.$(date +%Y-%m-%d@%H:%M:%S~)"`,
   }
 }
 
@@ -181,22 +195,19 @@ function was(stat: Stat | undefined, { owner, group }: Attributes): string {
   return ` (was ${old[0] ?? ''}${group === undefined ? '' : `:${old[1] ?? ''}`})`
 }
 
-/** Sets the modification time; `undefined` means now. */
-export function touch(place: Place, when?: { access?: string; modification?: string }): Step {
-  const make = place.stat === undefined
-  const stat: Stat = { ...fresh, mode: 0, size: 0 }
-  const change: PathChange = make
-    ? { to: 'file', stat, bytes: Buffer.alloc(0) }
-    : { to: 'attributes', stat: { mtime: undefined }, id: place.stat?.id }
-  return {
-    ...step(`touch ${place.path}`, place, change, (sh) => {
-      const p = sh.word(place.path)
-      if (!when) return `touch -- ${p}`
-      const set = (flag: string, at: string | undefined) =>
-        at === undefined ? ':' : `touch -h ${flag} -d ${sh.word(at)} -- ${p} || exit 1`
-      return `${set('-a', when.access)}\n${set('-m', when.modification)}`
-    }),
-  }
+/** Makes an empty file, or sets the times of what is there: undefined leaves one, the rest is what `touch -d` takes. */
+export function touch(
+  place: Place,
+  times: { access?: string | undefined; modification?: string | undefined } = {},
+  made?: Attributes & { mode: number },
+): Step {
+  if (made) return { ...writeFile(place, Buffer.alloc(0), made), summary: `create ${place.path} (empty)` }
+  const change: PathChange = { to: 'attributes', stat: { mtime: undefined }, id: place.stat?.id }
+  return step(`touch ${place.path}`, place, change, (sh) => {
+    const set = (flag: string, at: string | undefined) =>
+      at === undefined ? ':' : `touch -h ${flag} -d ${sh.word(at)} -- ${sh.word(place.path)} || exit 1`
+    return `${set('-a', times.access)}\n${set('-m', times.modification)}`
+  })
 }
 
 function size(bytes: number): string {

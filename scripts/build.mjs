@@ -1,0 +1,27 @@
+// dist/: the command line (one chunk a command, so that starting stays quick) and the door for modules.
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { generate } from './generate.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+await generate()
+rmSync(join(root, 'dist'), { recursive: true, force: true })
+await build({
+  entryPoints: [join(root, 'src/main.ts'), join(root, 'src/module.ts')],
+  outdir: join(root, 'dist'),
+  bundle: true,
+  splitting: true,
+  minifySyntax: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  // native addons are found only where npm put them
+  external: ['ssh2', 'pkcs11js', 'cpu-features'],
+  chunkNames: 'chunks/[name]-[hash]',
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
+  logLevel: 'warning',
+})

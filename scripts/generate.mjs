@@ -1,0 +1,102 @@
+// Writes what is made of the modules: src/generated/ (the registry and the validators of their parameters, not committed)
+// and schemas/ (what editors complete from, committed). With --check it only says whether schemas/ is up to date.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { build } from 'esbuild'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const out = join(root, 'src/generated')
+
+export async function generate() {
+  mkdirSync(out, { recursive: true })
+  const names = readdirSync(join(root, 'modules'))
+    .filter((f) => f.endsWith('.ts'))
+    .map((f) => f.slice(0, -3))
+    .sort()
+  const registry = [
+    '// Made by scripts/generate.mjs from modules/.',
+    "import type { Module } from '../module.ts'",
+    ...names.map((n) => `import ${n} from '../../modules/${n}.ts'`),
+    "import * as validators from './validators.js'",
+    '',
+    '/** All modules of this package, by name, each with its validator. */',
+    `export const registry: ReadonlyMap<string, Module> = new Map<string, Module>([`,
+    ...names.map((n) => `  ['${n}', { ...${n}, validate: validators.${n} }],`),
+    '])',
+    '',
+  ]
+  const { modules, jsonSchema, editorSchemas } = await load(names)
+  await writeValidators(modules, jsonSchema)
+  writeIfOther(join(out, 'registry.ts'), registry.join('\n'))
+  return editorSchemas ? editorSchemas(modules) : {}
+}
+
+async function load(names) {
+  const entry = [
+    ...names.map((n) => `import ${n} from './modules/${n}.ts'`),
+    `export const modules = [${names.join(', ')}]`,
+    "export { jsonSchema } from './src/language/json-schema.ts'",
+    "export { editorSchemas } from './src/language/editor-schema.ts'",
+  ].join('\n')
+  const file = join(root, `node_modules/.runbook-generate-${process.pid}.mjs`)
+  await build({
+    stdin: { contents: entry, resolveDir: root, loader: 'ts' },
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    outfile: file,
+    logLevel: 'error',
+  })
+  try {
+    return await import(pathToFileURL(file).href)
+  } finally {
+    rmSync(file, { force: true })
+  }
+}
+
+async function writeValidators(modules, jsonSchema) {
+  const { Ajv2020 } = await import('ajv/dist/2020.js')
+  const standalone = (await import('ajv/dist/standalone/index.js')).default
+  const ajv = new Ajv2020({
+    allErrors: true,
+    strict: false,
+    verbose: true,
+    code: { source: true, esm: true },
+    schemas: modules.map((m) => ({ ...jsonSchema(m.params), $id: m.name })),
+  })
+  const code = (standalone.default ?? standalone)(ajv, Object.fromEntries(modules.map((m) => [m.name, m.name])))
+  writeIfOther(join(out, 'validators.js'), code)
+  const types = modules.map((m) => `export const ${m.name}: Validate`)
+  writeIfOther(
+    join(out, 'validators.d.ts'),
+    `import type { Validate } from '../language/module-set.ts'\n${types.join('\n')}\n`,
+  )
+}
+
+function writeIfOther(path, text) {
+  try {
+    if (readFileSync(path, 'utf8') === text) return
+  } catch {
+    // there is none yet
+  }
+  writeFileSync(path, text)
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const schemas = await generate()
+  const stale = Object.entries(schemas).filter(([name, text]) => {
+    try {
+      return readFileSync(join(root, 'schemas', name), 'utf8') !== text
+    } catch {
+      return true
+    }
+  })
+  if (process.argv.includes('--check')) {
+    if (stale.length > 0) {
+      console.error(`out of date, run \`npm run schemas\`: ${stale.map(([n]) => `schemas/${n}`).join(', ')}`)
+      process.exit(1)
+    }
+  } else for (const [name, text] of stale) writeFileSync(join(root, 'schemas', name), text)
+}

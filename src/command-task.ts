@@ -1,0 +1,82 @@
+import { fromBytes } from './host/bytes.ts'
+import type { Read } from './host/read.ts'
+import { output, type Said } from './host/reads/command.ts'
+import { type Entry, entry } from './host/reads/entry.ts'
+import type { StepEnd } from './host/step.ts'
+import { type Command, runCommand } from './host/steps/command.ts'
+import type { Params } from './language/schema.ts'
+import type { Plan, Settled } from './module.ts'
+import { Unknown } from './unknown.ts'
+
+/** The parameters that `command` and `shell` have in common. */
+export const commandParams = {
+  chdir: { type: 'string', hostPath: true, description: 'The directory it runs in; otherwise the home of its user.' },
+  creates: { type: 'string', description: 'A path or glob: where something is there, the command is not run.' },
+  removes: { type: 'string', description: 'A path or glob: where nothing is there, the command is not run.' },
+  stdin: { type: 'string', description: 'What it reads on standard input.' },
+  stdin_add_newline: { type: 'boolean', default: true, description: 'Ends `stdin` with a newline.' },
+  strip_empty_ends: { type: 'boolean', default: true, description: 'Takes empty lines off the end of its output.' },
+} as const
+
+type Common = Params<{ type: 'object'; properties: typeof commandParams }>
+
+interface Asked {
+  readonly creates: Entry | Said | undefined
+  readonly removes: Entry | Said | undefined
+}
+
+/** What `creates` and `removes` ask. */
+export function commandReads(p: Common): {
+  creates: Read<Entry | Said> | undefined
+  removes: Read<Entry | Said> | undefined
+} {
+  const ask = (path: string | undefined) => (path === undefined ? undefined : presence(absolute(path, p.chdir)))
+  return { creates: ask(p.creates), removes: ask(p.removes) }
+}
+
+function absolute(path: string, chdir: string | undefined): string {
+  return path.startsWith('/') ? path : `${chdir ?? ''}/${path}`
+}
+
+const globTest = 'IFS=; for p in $1; do if test -e "$p" || test -L "$p"; then exit 0; fi; done; exit 1'
+
+function presence(path: string): Read<Entry | Said> {
+  if (!/[*?[]/.test(path)) return entry(path) as Read<Entry | Said>
+  const about = path.slice(0, path.search(/[*?[]/)).replace(/\/[^/]*$/, '') || '/'
+  return output(['sh', '-c', globTest, 'sh', path], undefined, [about]) as Read<Entry | Said>
+}
+
+const isThere = (answer: Entry | Said | undefined) =>
+  answer !== undefined && ('status' in answer ? answer.status === 0 : answer.stat !== undefined)
+
+/** Runs a command unless `creates` or `removes` say that there is nothing to do.
+ * @param shown the command as one line. */
+export function commandPlan(p: Common, asked: Asked, run: Command['run'], shown: string): Plan {
+  const passed = (why: string): Plan => ({
+    steps: [],
+    changed: false,
+    result: { cmd: shown, rc: 0, stdout: `skipped, since ${why}`, stdout_lines: [], stderr: '', stderr_lines: [] },
+  })
+  if (p.creates !== undefined && isThere(asked.creates)) return passed(`${p.creates} exists`)
+  if (p.removes !== undefined && !isThere(asked.removes)) return passed(`${p.removes} does not exist`)
+  const stdin = p.stdin === undefined ? undefined : Buffer.from(`${p.stdin}${p.stdin_add_newline ? '\n' : ''}`)
+  const summary = `run ${shown.length > 100 ? `${shown.slice(0, 99)}…` : shown}`.replace(/\s*\n\s*/g, ' ')
+  const later = new Unknown(`the output of \`${shown}\``)
+  return {
+    // with creates or removes it is done once, and a second run would not do it again
+    steps: [runCommand({ run, chdir: p.chdir, stdin }, summary)],
+    result: { cmd: shown, rc: later, stdout: later, stdout_lines: later, stderr: later, stderr_lines: later },
+    settle: ([end]) => settled(end!, p.strip_empty_ends),
+  }
+}
+
+function settled(end: StepEnd, strip: boolean): Settled {
+  const text = (bytes: Buffer) => (strip ? fromBytes(bytes).replace(/[\r\n]+$/, '') : fromBytes(bytes))
+  const [stdout, stderr] = [text(end.stdout), text(end.stderr)]
+  const lines = (t: string) => (t === '' ? [] : t.split(/\r?\n/))
+  const said = (stderr || stdout).slice(-2000)
+  return {
+    result: { rc: end.status, stdout, stdout_lines: lines(stdout), stderr, stderr_lines: lines(stderr) },
+    ...(end.status === 0 ? {} : { failed: `exit status ${end.status}${said === '' ? '' : `: ${said}`}` }),
+  }
+}

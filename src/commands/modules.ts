@@ -1,0 +1,43 @@
+import { didYouMean } from '../language/diagnostic.ts'
+import type { ParamSchema } from '../language/schema.ts'
+import type { Module } from '../module.ts'
+import { modulesFor } from './load.ts'
+import { UsageError } from './usage-error.ts'
+
+/** `runbook modules [NAME]` */
+export async function modulesCommand(name: string | undefined): Promise<number> {
+  const modules = await modulesFor(['.'])
+  if (name === undefined) {
+    const width = Math.max(...[...modules.keys()].map((n) => n.length))
+    for (const m of modules.values()) console.log(`${m.name.padEnd(width)}  ${m.summary}`)
+    return 0
+  }
+  const module = modules.get(name)
+  if (!module) {
+    const near = didYouMean(name, modules.keys())
+    throw new UsageError(`there is no module ${name}${near ? `; did you mean ${near}?` : ''}`)
+  }
+  console.log(document(module).join('\n'))
+  return 0
+}
+
+function document(module: Module): string[] {
+  const required = new Set(module.params.required)
+  const lines = [`${module.name}: ${module.summary}`, '', 'Parameters:']
+  for (const [name, schema] of Object.entries(module.params.properties)) {
+    const free = module.params.freeForm === name ? ', or as text behind the module' : ''
+    lines.push(`  ${name} (${typeText(schema)}${required.has(name) ? ', required' : ''}${free})`)
+    if (schema.description) lines.push(`      ${schema.description}`)
+    if (schema.default !== undefined) lines.push(`      Default: ${JSON.stringify(schema.default)}`)
+    if (schema.aliases) lines.push(`      Also: ${schema.aliases.join(', ')}`)
+  }
+  if (module.examples) lines.push('', 'Examples:', ...module.examples.split('\n').map((l) => `  ${l}`))
+  if (module.differences) lines.push('', 'Where it differs from Ansible:', ...module.differences.map((d) => `  ${d}`))
+  return lines
+}
+
+function typeText(schema: ParamSchema): string {
+  if (schema.enum) return schema.enum.join(' | ')
+  if (schema.type === 'array') return `list of ${schema.items?.type === undefined ? 'any' : typeText(schema.items)}`
+  return schema.type === undefined ? 'any' : [schema.type].flat().join(' or ')
+}

@@ -1,0 +1,31 @@
+import { createInterface } from 'node:readline'
+import { Writable } from 'node:stream'
+import { UsageError } from './usage-error.ts'
+
+let last: Promise<unknown> = Promise.resolve()
+
+/** Asks on the terminal without showing what is typed; one question at a time.
+ * @throws UsageError where there is no terminal to ask on. */
+export function askSecret(question: string): Promise<string> {
+  const answer = last.then(() => ask(question))
+  last = answer.catch(() => undefined)
+  return answer
+}
+
+function ask(question: string): Promise<string> {
+  if (!process.stdin.isTTY) throw new UsageError(`there is no terminal to ask on: ${question.replace(/: $/, '')}`)
+  process.stderr.write(question)
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const lines = createInterface({ input: process.stdin, output: silent, terminal: true })
+  return new Promise((resolve, reject) => {
+    lines.question('', (typed) => {
+      process.stderr.write('\n')
+      lines.close()
+      resolve(typed)
+    })
+    lines.on('SIGINT', () => {
+      lines.close()
+      reject(new UsageError('nothing was given'))
+    })
+  })
+}

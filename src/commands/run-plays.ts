@@ -1,0 +1,63 @@
+import type { ReadyPlay } from '../engine/prepare.ts'
+import { Run, type RunOptions } from '../engine/run.ts'
+import { exitCode } from '../report/recap.ts'
+import { connectTo } from './connect.ts'
+import type { RunningOptions } from './options.ts'
+import { askSecret } from './prompt.ts'
+import { reporterFor } from './reporter.ts'
+import { version } from './version.ts'
+
+/** Runs plays that are ready, with progress and signals.
+ * @returns the exit code. */
+export async function runPlays(
+  mode: 'apply' | 'check',
+  plays: readonly ReadyPlay[],
+  playbooks: readonly string[],
+  extra: Readonly<Record<string, unknown>>,
+  options: RunningOptions,
+): Promise<number> {
+  const become = options.askBecomePass ? await askSecret('sudo password: ') : undefined
+  const password = options.askPass ? await askSecret('SSH password: ') : undefined
+  const reporter = await reporterFor(options, mode)
+  const runOptions: RunOptions = {
+    mode,
+    plays,
+    playbooks,
+    version,
+    extra,
+    forks: options.forks,
+    diff: options.diff ?? false,
+    become: options.become ?? false,
+    becomePassword: become,
+    forceHandlers: options.forceHandlers ?? false,
+    strict: options.strict ?? false,
+    connect: connectTo(options, password),
+    emit: (event) => reporter.report(event),
+  }
+  const run = new Run(runOptions)
+  const release = onSignals(run)
+  try {
+    const tally = await run.start()
+    await reporter.end()
+    return exitCode(tally, mode, { interrupted: run.interrupted })
+  } finally {
+    release()
+  }
+}
+
+/** The first signal lets the running steps end, the second ends everything. */
+function onSignals(run: Run): () => void {
+  let count = 0
+  const handle = () => {
+    count += 1
+    if (count === 1) {
+      process.stderr.write('\ninterrupted: the running steps end, nothing new starts; once more ends at once\n')
+      run.stop()
+    } else void run.kill().finally(() => process.exit(130))
+  }
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  for (const s of signals) process.on(s, handle)
+  return () => {
+    for (const s of signals) process.off(s, handle)
+  }
+}

@@ -1,0 +1,206 @@
+import { userInfo } from 'node:os'
+import type { Target } from '../inventory/connection.ts'
+import { evaluateParams } from '../language/check-params.ts'
+import { findControllerFile } from '../language/controller-path.ts'
+import type { Scope } from '../language/expression.ts'
+import type { Play, Task, Value } from '../language/playbook.ts'
+import { loadTemplate } from '../language/template.ts'
+import type { LocalRead } from '../local-read.ts'
+import type { Module } from '../module.ts'
+import type { Event, RecapEvent } from '../report/events.ts'
+import { countEvents, type Tally } from '../report/recap.ts'
+import { Redactor } from '../secrets/redactor.ts'
+import type { Connection } from '../transport/stream.ts'
+import { Unknown } from '../unknown.ts'
+import { ControllerFiles } from './controller.ts'
+import { type HostEnd, HostRun } from './host-run.ts'
+import { factsWanted } from './instance.ts'
+import { HostLink } from './link.ts'
+import { Models } from './models.ts'
+import type { ReadyHost, ReadyPlay } from './prepare.ts'
+import { HostScope } from './scope.ts'
+import type { Ground } from './walk.ts'
+
+export interface RunOptions {
+  readonly mode: 'apply' | 'check'
+  readonly plays: readonly ReadyPlay[]
+  readonly playbooks: readonly string[]
+  readonly version: string
+  readonly extra: Readonly<Record<string, unknown>>
+  /** Hosts at a time. */
+  readonly forks: number
+  readonly diff: boolean
+  /** For plays and tasks that say nothing. */
+  readonly become: boolean
+  readonly becomePassword: string | undefined
+  readonly forceHandlers: boolean
+  readonly strict: boolean
+  /** @throws ConnectError */
+  readonly connect: (target: Target) => Promise<Connection>
+  readonly emit: (event: Event) => void
+}
+
+/** A run of playbooks over their hosts: play after play, within a play every host at its own pace. */
+export class Run {
+  readonly #o: RunOptions
+  readonly #redactor = new Redactor()
+  readonly #files = new ControllerFiles((path, scope) => loadTemplate(path).render(scope))
+  readonly #links = new Map<string, HostLink>()
+  readonly #dropped = new Set<string>()
+  readonly #events: Event[] = []
+  #stopped = false
+
+  constructor(options: RunOptions) {
+    this.#o = options
+    if (options.becomePassword !== undefined) this.#redactor.add(options.becomePassword)
+  }
+
+  /** @returns what it came to; the last event was emitted then, and every connection is closed. */
+  async start(): Promise<Tally> {
+    const { mode, playbooks, version } = this.#o
+    const began = performance.now()
+    this.#emit({ event: 'run', mode, playbooks, version })
+    try {
+      for (const ready of this.#o.plays) if (!this.#stopped) await this.#play(ready)
+    } finally {
+      await Promise.all([...this.#links.values()].map((link) => link.close()))
+    }
+    const trips = Object.fromEntries([...this.#links].map(([name, link]) => [name, link.trips]))
+    const tally = countEvents(this.#events, trips)
+    const recap: RecapEvent = { event: 'recap', hosts: tally.hosts, duration_ms: Math.round(performance.now() - began) }
+    this.#emit(this.#stopped ? { ...recap, interrupted: true } : recap)
+    return tally
+  }
+
+  get interrupted(): boolean {
+    return this.#stopped
+  }
+
+  /** Starts nothing new; what runs ends by itself. */
+  stop(): void {
+    this.#stopped = true
+    for (const link of this.#links.values()) link.stop()
+  }
+
+  /** Ends everything at once, also on the hosts. */
+  async kill(): Promise<void> {
+    this.stop()
+    await Promise.all([...this.#links.values()].map((link) => link.kill()))
+  }
+
+  #emit(event: Event): void {
+    const masked = this.#redactor.data(event)
+    if (event.event === 'task' || event.event === 'host' || event.event === 'play') this.#events.push(masked)
+    this.#o.emit(masked)
+  }
+
+  async #play(ready: ReadyPlay): Promise<void> {
+    const hosts = ready.hosts.filter((h) => !this.#dropped.has(h.target.name))
+    this.#emit({
+      event: 'play',
+      play: ready.play.name,
+      hosts: hosts.map((h) => h.target.name),
+      tasks: ready.queue.entries.map((e) => e.task.name),
+    })
+    const waiting = [...hosts]
+    const worker = async () => {
+      for (let host = waiting.shift(); host && !this.#stopped; host = waiting.shift()) {
+        const end = await this.#host(ready, host)
+        if (end === 'failed' || end === 'unreachable') this.#dropped.add(host.target.name)
+      }
+    }
+    await Promise.all(Array.from({ length: Math.min(this.#o.forks, hosts.length) }, worker))
+  }
+
+  #host(ready: ReadyPlay, host: ReadyHost): Promise<HostEnd> {
+    const link = this.#linkTo(host)
+    return new HostRun({
+      host: host.target.name,
+      play: ready.play.name,
+      ground: this.#ground(ready, host, link),
+      link,
+      emit: (event) => this.#emit(event),
+      stopped: () => this.#stopped,
+      forceHandlers: this.#o.forceHandlers,
+      strict: this.#o.strict,
+    }).run()
+  }
+
+  #linkTo({ target }: ReadyHost): HostLink {
+    let link = this.#links.get(target.name)
+    if (!link) {
+      const password = target.becomePassword ?? this.#o.becomePassword
+      for (const secret of [target.password, target.becomePassword]) if (secret) this.#redactor.add(secret)
+      link = new HostLink(
+        () => this.#o.connect(target),
+        (user) => (user === '' ? undefined : { user, password }),
+      )
+      this.#links.set(target.name, link)
+    }
+    return link
+  }
+
+  #ground({ play, dir, queue }: ReadyPlay, host: ReadyHost, link: HostLink): Ground {
+    let user = ''
+    const inventory = new Map([...host.variables].map(([name, v]) => [name, v.value]))
+    const facts = () => link.facts(user) ?? new Unknown(factsWanted)
+    const scope = new HostScope({ given: host.given, inventory, play: play.vars, extra: this.#o.extra }, facts)
+    const plain = scope.forTask(new Map(), new Map())
+    const userOf = this.#userOf(play, host.target)
+    user = userOf(undefined, (value) => scope.evaluate(value, plain))
+    return {
+      queue,
+      models: new Models((u) => link.facts(u)),
+      scope,
+      check: this.#o.mode === 'check',
+      diff: this.#o.diff,
+      user,
+      userOf,
+      params: (task, module, at, home) => this.#params(task, module, at, home),
+      local: (read, at) => this.#local(read, at, dir),
+      secret: (value) => this.#redactor.add(value),
+    }
+  }
+
+  /** As whom a task runs: its own word, the play's, the host's, the command line's. Who is that user already needs no sudo. */
+  #userOf(play: Play, target: Target) {
+    const login = target.kind === 'local' ? userInfo().username : target.user
+    return (task: Task | undefined, evaluate: (value: Value) => unknown): string => {
+      const value = task?.become ?? play.become
+      const become = value === undefined ? (target.become ?? this.#o.become) : isYes(evaluate(value))
+      if (!become) return ''
+      const named = task?.becomeUser ?? play.becomeUser
+      const user = named === undefined ? (target.becomeUser ?? 'root') : String(evaluate(named))
+      return user === login ? '' : user
+    }
+  }
+
+  #params(task: Task, module: Module, scope: Scope, home: () => string): Record<string, unknown> {
+    const params = evaluateParams(module, task.params, task.moduleSpan, scope)
+    for (const [name, schema] of Object.entries(module.params.properties)) {
+      const value = params[name]
+      if (typeof value !== 'string') continue
+      if (schema.secret) this.#redactor.add(value)
+      if (schema.hostPath) params[name] = absolute(value, home)
+    }
+    return params
+  }
+
+  #local(read: LocalRead, scope: Scope, dir: string): unknown {
+    const kind = read.local === 'template' ? 'templates' : 'files'
+    const path = findControllerFile(dir, kind, read.path).path
+    if (read.path === '' || path === undefined) return undefined
+    return this.#files.answer({ ...read, path, key: `${read.local} ${path}` }, scope)
+  }
+}
+
+function isYes(value: unknown): boolean {
+  return typeof value === 'string' ? /^(true|yes|on|1)$/i.test(value) : Boolean(value)
+}
+
+/** `~` and what is relative start at the home of the task's user. */
+function absolute(path: string, home: () => string): string {
+  if (path.startsWith('/')) return path
+  if (path === '~') return home()
+  return `${home()}/${path.replace(/^~\//, '')}`
+}

@@ -1,0 +1,121 @@
+import { type JsonSchema, jsonSchema, mapValues } from './json-schema.ts'
+import { playKeys, taskKeys } from './keys.ts'
+import type { ParamsSchema } from './schema.ts'
+
+interface Described {
+  readonly name: string
+  readonly summary: string
+  readonly params: ParamsSchema
+}
+
+const templated: JsonSchema = { type: 'string', pattern: '<%' }
+const condition: JsonSchema = { type: ['string', 'boolean', 'array'], items: { type: ['string', 'boolean'] } }
+const texts: JsonSchema = { type: ['string', 'array'], items: { type: 'string' } }
+const variables: JsonSchema = { type: 'object', propertyNames: { pattern: '^[A-Za-z_]\\w*$' } }
+const flag: JsonSchema = { anyOf: [{ type: 'boolean' }, templated] }
+
+const described: Readonly<Record<string, readonly [schema: JsonSchema, description: string]>> = {
+  name: [{ type: 'string' }, 'What it is called in the report.'],
+  hosts: [texts, 'Which hosts: a pattern such as `web:&prod:!h3`.'],
+  become: [flag, 'Run as another user, by sudo.'],
+  become_user: [{ type: 'string' }, 'As whom; root without it.'],
+  vars: [variables, 'Variables.'],
+  gather_facts: [{ type: 'boolean' }, 'Taken for compatibility: facts come with the shell.'],
+  tags: [texts, 'For --tags and --skip-tags.'],
+  tasks: [{ type: 'array', items: { $ref: '#/$defs/task' } }, 'What is done, in order.'],
+  handlers: [{ type: 'array', items: { $ref: '#/$defs/handler' } }, 'What is done at the end, when it was notified.'],
+  when: [condition, 'Expressions, all of which have to hold.'],
+  register: [{ type: 'string' }, 'The variable that gets the result.'],
+  loop: [{ anyOf: [{ type: 'array' }, templated] }, 'Runs once for each, as `item`.'],
+  notify: [texts, 'Handlers to run at the end when this changes something.'],
+  listen: [texts, 'Other names it is notified by.'],
+  no_log: [{ type: 'boolean' }, 'Shows nothing of what the task says.'],
+  ignore_errors: [flag, 'Goes on when it fails.'],
+  changed_when: [condition, 'Expressions that say whether it changed something.'],
+  failed_when: [condition, 'Expressions that say whether it failed.'],
+  timeout: [{ type: 'number', exclusiveMinimum: 0 }, 'Seconds that its steps may take.'],
+  affects: [
+    { anyOf: [{ const: 'nothing' }, { type: 'array' }, templated] },
+    'What a command touches at most: `nothing`, or paths and mappings with path, unit, package or user.',
+  ],
+  args: [{ type: 'object' }, 'More parameters of the module.'],
+}
+
+function properties(keys: Iterable<string>): Record<string, JsonSchema> {
+  return Object.fromEntries([...keys].map((k) => [k, { ...described[k]![0], description: described[k]![1] }]))
+}
+
+/** Parameters for an editor: with descriptions, and templates allowed wherever a value is. */
+function paramsForEditor(params: ParamsSchema): JsonSchema {
+  const {
+    properties: plain,
+    required: _,
+    anyOf: __,
+    ...rest
+  } = jsonSchema(params) as {
+    properties: Record<string, JsonSchema>
+    required?: unknown
+    anyOf?: unknown
+  }
+  const open = mapValues(plain, (schema, name) => ({
+    anyOf: [schema, templated],
+    description: params.properties[name]?.description ?? '',
+  }))
+  const aliases = Object.entries(params.properties).flatMap(([name, schema]) =>
+    (schema.aliases ?? []).map((alias) => [alias, open[name]!] as const),
+  )
+  const mapping = { ...rest, properties: { ...open, ...Object.fromEntries(aliases) } }
+  return params.freeForm === undefined
+    ? { anyOf: [mapping, { type: 'null' }] }
+    : { anyOf: [mapping, { type: ['string', 'null'] }] }
+}
+
+/** The files in schemas/ that are made of the language and the modules, by name. */
+export function editorSchemas(modules: readonly Described[]): Record<string, string> {
+  const params = Object.fromEntries(
+    modules.map((m) => [`module ${m.name}`, { ...paramsForEditor(m.params), description: m.summary }]),
+  )
+  const byName = Object.fromEntries(
+    modules.flatMap(({ name }) =>
+      [name, `ansible.builtin.${name}`].map((n) => [n, { $ref: `#/$defs/module%20${name}` }]),
+    ),
+  )
+  const task = (keys: readonly string[]): JsonSchema => ({
+    type: 'object',
+    properties: { ...properties(keys), ...byName },
+    additionalProperties: false,
+  })
+  const playbook: JsonSchema = {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'A runbook playbook',
+    type: 'array',
+    items: {
+      type: 'object',
+      properties: properties(playKeys),
+      required: ['hosts'],
+      additionalProperties: false,
+    },
+    $defs: { task: task([...taskKeys]), handler: task([...taskKeys, 'listen']), ...params },
+  }
+  return { 'playbook.schema.json': text(playbook), 'inventory.schema.json': text(inventory) }
+}
+
+const inventory: JsonSchema = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title: 'A runbook inventory',
+  type: 'object',
+  additionalProperties: { $ref: '#/$defs/group' },
+  $defs: {
+    group: {
+      type: ['object', 'null'],
+      properties: {
+        hosts: { type: ['object', 'null'], additionalProperties: { type: ['object', 'null'] } },
+        children: { type: ['object', 'null'], additionalProperties: { $ref: '#/$defs/group' } },
+        vars: { type: ['object', 'null'] },
+      },
+      additionalProperties: false,
+    },
+  },
+}
+
+const text = (schema: JsonSchema) => `${JSON.stringify(schema, null, 2)}\n`
