@@ -7,6 +7,8 @@ import type { Params, ParamsSchema } from './language/schema.ts'
 import type { LocalRead } from './local-read.ts'
 
 export { commandParams, commandPlan, commandReads } from './command-task.ts'
+export { type BlockEdit, editBlock } from './formats/block.ts'
+export { editLines, type LineEdit } from './formats/lines.ts'
 export { parseMode } from './formats/mode.ts'
 export { splitWords } from './formats/shell-words.ts'
 export * from './host/vocabulary.ts'

@@ -34,9 +34,11 @@ export class HostScope {
     known: ReadonlyMap<string, unknown>,
     own: Readonly<Record<string, unknown>> = {},
   ): Scope {
-    const top = Object.create(vars.size === 0 ? this.#base : this.#layer(this.#base, vars)) as Record<string, unknown>
-    for (const [name, value] of known) top[name] = value
-    return Object.assign(top, this.#extra, own)
+    const top = Object.create(vars.size === 0 ? this.#base : this.#layer(this.#base, vars)) as Scope
+    // defined, not assigned: below may be a getter of the same name
+    for (const values of [Object.fromEntries(known), this.#extra, own])
+      Object.defineProperties(top, Object.getOwnPropertyDescriptors(values))
+    return top
   }
 
   /** Evaluates in a scope made by `forTask`.

@@ -24,7 +24,10 @@ export function prettyReporter(output: Output, stream: TextStream, options: Line
   const finish = () => {
     const ending = live
     live = undefined
-    if (ending) last = last.then(() => ending.end()).then((held) => held.forEach((l) => output.write(`${l}\n`)))
+    if (!ending) return
+    last = last.then(async () => {
+      for (const line of await ending.end()) output.write(`${line}\n`)
+    })
   }
   return {
     report(event) {

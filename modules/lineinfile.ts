@@ -1,0 +1,90 @@
+import { content, defineModule, editLines, entry, fail, ownershipParams, placeFile } from '../src/module.ts'
+
+export default defineModule({
+  name: 'lineinfile',
+  summary: 'Sees to it that a line is in a file, or is not.',
+  params: {
+    type: 'object',
+    properties: {
+      path: { type: 'string', hostPath: true, aliases: ['dest', 'destfile', 'name'], description: 'The file.' },
+      line: { type: 'string', aliases: ['value'], description: 'The line.' },
+      regexp: {
+        type: 'string',
+        aliases: ['regex'],
+        description: 'A Python regular expression: the last line it fits is replaced, or with absent all are removed.',
+      },
+      search_string: { type: 'string', description: 'As `regexp`, but plain text.' },
+      state: {
+        type: 'string',
+        enum: ['present', 'absent'],
+        default: 'present',
+        description: 'Whether it is to be there.',
+      },
+      insertafter: { type: 'string', description: 'Behind the last line that fits this expression; `EOF`, `BOF`.' },
+      insertbefore: { type: 'string', description: 'Before the last line that fits this expression; `BOF`.' },
+      backrefs: {
+        type: 'boolean',
+        default: false,
+        description: 'Fills `\\1` in `line` from `regexp`; without a match nothing is done.',
+      },
+      firstmatch: { type: 'boolean', default: false, description: 'The first line that fits, not the last.' },
+      create: { type: 'boolean', default: false, description: 'Makes the file where there is none.' },
+      backup: { type: 'boolean', default: false, description: 'Keeps a copy of what is replaced.' },
+      validate: {
+        type: 'string',
+        description: 'A command that looks at the new file before it is used; `%s` is its path.',
+      },
+      ...ownershipParams,
+    },
+    required: ['path'],
+    exclusive: [
+      ['insertafter', 'insertbefore'],
+      ['regexp', 'search_string'],
+      ['backrefs', 'search_string'],
+    ],
+  },
+  examples: "- lineinfile: { path: /etc/ssh/sshd_config, regexp: '^#?PermitRootLogin', line: PermitRootLogin no }",
+})({
+  reads: (p) => ({ at: entry(p.path), now: content(p.path) }),
+  plan: (p, { at, now }, { facts }) => {
+    const present = p.state === 'present'
+    if (present && p.line === undefined) return fail('`state: present` needs `line`')
+    if (p.backrefs && p.regexp === undefined) return fail('`backrefs` needs `regexp`')
+    if (!present && [p.line, p.regexp, p.search_string].every((v) => v === undefined))
+      return fail('`state: absent` needs `line`, `regexp` or `search_string`')
+    const there = (at.leads ?? at).stat
+    if (there?.type === 'directory') return fail(`${p.path} is a directory`)
+    if (now.denied) return fail(`${p.path} may not be read by ${facts.user}`, { hint: '`become: true`' })
+    if (!there && !present) return { steps: [], result: { msg: 'file not present' } }
+    if (!there && !p.create) return fail(`${p.path} does not exist`, { hint: '`create: true` makes it' })
+    let bytes: Buffer
+    try {
+      bytes = editLines(now.bytes ?? Buffer.alloc(0), {
+        state: p.state,
+        line: p.line,
+        regexp: p.regexp,
+        searchString: p.search_string,
+        insertAfter: p.insertafter,
+        insertBefore: p.insertbefore,
+        backrefs: p.backrefs,
+        firstMatch: p.firstmatch,
+      })
+    } catch (e) {
+      if (e instanceof SyntaxError) return fail(`not a regular expression: ${e.message}`)
+      throw e
+    }
+    const { backup, validate } = p
+    const steps = placeFile({
+      at,
+      now,
+      bytes,
+      want: p,
+      umask: facts.umask,
+      follow: true,
+      parents: 'make',
+      backup,
+      validate,
+    })
+    return 'failed' in steps ? steps : { steps }
+  },
+})
