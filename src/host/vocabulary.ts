@@ -12,7 +12,8 @@ export { installedPackage, type Package, packageLatest } from './reads/package.t
 export { type Tree, tree } from './reads/tree.ts'
 export { type Unit, unit, unitName } from './reads/unit.ts'
 export type { Diff, Step, StepEnd } from './step.ts'
-export { changeAccount, changeGroup } from './steps/account.ts'
+export { changeAccount, changeGroup, makeHome } from './steps/account.ts'
+export { setCapabilities } from './steps/capabilities.ts'
 export { type Command, runCommand } from './steps/command.ts'
 export {
   type Attributes,

@@ -8,8 +8,8 @@ export interface Account {
   readonly uid: number | undefined
   readonly gid: number | undefined
   readonly comment: string
-  readonly home: string
-  readonly shell: string
+  readonly home: string | undefined
+  readonly shell: string | undefined
   /** Names of the groups that list it as a member, sorted; its primary group only where that lists it too. */
   readonly groups: readonly string[] | undefined
   /** The name of its primary group. */

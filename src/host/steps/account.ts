@@ -44,3 +44,12 @@ export function changeGroup(summary: string, argv: readonly string[], name: stri
   ]
   return tool(summary, argv, effects)
 }
+
+/** Makes the home directory of a user that has none, with what new users get. */
+export function makeHome(user: Account): Step {
+  const home = user.home!
+  const summary = `create home directory ${home}`
+  const script = 'test -d /etc/skel && cp -R /etc/skel "$1" || mkdir "$1" && chown -R "$2:$3" "$1" && chmod 0755 "$1"'
+  const argv = ['sh', '-c', script, 'sh', home, String(user.uid), String(user.gid)]
+  return tool(summary, argv, [pathEffect(summary, home, { to: 'unknown' })])
+}
