@@ -7,16 +7,21 @@ import type { Params, ParamsSchema } from './language/schema.ts'
 import type { LocalRead } from './local-read.ts'
 
 export { commandParams, commandPlan, commandReads } from './command-task.ts'
+export type { Member } from './formats/archive.ts'
 export { type BlockEdit, editBlock } from './formats/block.ts'
+export { type HclBlock, type HclBody, type HclValue, printHcl } from './formats/hcl.ts'
 export { editLines, type LineEdit } from './formats/lines.ts'
 export { parseMode } from './formats/mode.ts'
 export { splitWords } from './formats/shell-words.ts'
+export { parseTagged, printTagged, setTag, type Tagged, tagValues } from './formats/tagged.ts'
+export { printUnit, type UnitSections, unitWarnings } from './formats/unit.ts'
 export * from './host/vocabulary.ts'
 export type { ParamSchema, Params, ParamsSchema } from './language/schema.ts'
 export { type LocalFile, localFile, localTree, rendered } from './local-read.ts'
 export { type Ownership, ownershipMissing, ownershipOfNew, ownershipParams, ownershipSteps } from './ownership.ts'
 export { type Placing, placeFile } from './placing.ts'
-export { Unknown } from './unknown.ts'
+export { Unknown, UnknownValue } from './unknown.ts'
+export { membersOf, type Unpacking, unpackReads, unpackSteps } from './unpacking.ts'
 
 /** What a module may know besides its parameters and its answers. */
 export interface ModuleContext {
@@ -60,6 +65,7 @@ export interface Settled {
   readonly result: Readonly<Record<string, unknown>>
   readonly failed?: string
   readonly hint?: string
+  readonly warnings?: readonly string[]
 }
 
 /** A task that cannot be done. */

@@ -153,9 +153,9 @@ export class HostRun {
     this.#done.push(instance)
     const handler = instance.position >= ground.queue.handlersFrom
     emit(taskEvent({ host, play, handler, diff: ground.diff }, instance, verdict, ends))
-    if (instance.outcome.kind === 'planned')
-      for (const message of instance.outcome.plan.warnings ?? [])
-        emit({ event: 'warning', code: 'module', host, message, at: placeOf(instance.task) })
+    const planned = instance.outcome.kind === 'planned' ? (instance.outcome.plan.warnings ?? []) : []
+    for (const message of new Set([...planned, ...verdict.warnings]))
+      emit({ event: 'warning', code: 'module', host, message, at: placeOf(instance.task) })
     advance(this.#memory, ground.queue, instance, verdict, notifies(ground, instance))
   }
 
@@ -171,6 +171,7 @@ export class HostRun {
       ignored: false,
       message,
       hint: 'what it did is not known; the next run finds out',
+      warnings: [],
       result: {},
     }
     const handler = instance.position >= ground.queue.handlersFrom

@@ -15,6 +15,8 @@ export interface Verdict {
   readonly ignored: boolean
   readonly message: string | undefined
   readonly hint: string | undefined
+  /** Found while it ran. */
+  readonly warnings: readonly string[]
   /** What `register` gives. */
   readonly result: Readonly<Record<string, unknown>>
 }
@@ -23,6 +25,7 @@ interface Raw {
   readonly changed: boolean
   readonly failed: string | undefined
   readonly hint?: string | undefined
+  readonly warnings?: readonly string[] | undefined
   readonly result: Readonly<Record<string, unknown>>
 }
 
@@ -54,6 +57,7 @@ export function judge(instance: Instance, ends: readonly StepEnd[] | undefined, 
     ignored,
     message,
     hint: failed ? raw.hint : undefined,
+    warnings: raw.warnings ?? [],
     result: {
       ...shown,
       changed,
@@ -65,13 +69,31 @@ export function judge(instance: Instance, ends: readonly StepEnd[] | undefined, 
 
 function skipped(reason: string): Verdict {
   const result = { changed: false, skipped: true, skip_reason: reason, failed: false }
-  return { status: 'skipped', changed: false, failed: false, ignored: false, message: reason, hint: undefined, result }
+  return {
+    status: 'skipped',
+    changed: false,
+    failed: false,
+    ignored: false,
+    message: reason,
+    hint: undefined,
+    warnings: [],
+    result,
+  }
 }
 
 function unknown(because: string): Verdict {
   const changed = new Unknown(because)
   const result = new Proxy({}, { getOwnPropertyDescriptor: () => known(changed), get: () => changed, has: () => true })
-  return { status: 'unknown', changed, failed: false, ignored: false, message: because, hint: undefined, result }
+  return {
+    status: 'unknown',
+    changed,
+    failed: false,
+    ignored: false,
+    message: because,
+    hint: undefined,
+    warnings: [],
+    result,
+  }
 }
 
 const known = (value: unknown) => ({ value, enumerable: true, configurable: true, writable: true })
@@ -87,7 +109,13 @@ function rawOf({ outcome }: Instance, ends: readonly StepEnd[] | undefined): Raw
   const bad = ends.findIndex((e) => e.outcome !== 'done')
   if (plan.settle && (bad === -1 || ends[bad]!.outcome === 'failed')) {
     const settled = plan.settle(ends)
-    return { changed, failed: settled.failed, hint: settled.hint, result: { ...result, ...settled.result } }
+    return {
+      changed,
+      failed: settled.failed,
+      hint: settled.hint,
+      warnings: settled.warnings,
+      result: { ...result, ...settled.result },
+    }
   }
   if (bad === -1) return { changed, failed: undefined, result }
   return { changed: bad > 0, failed: stepFailure(steps[bad]!.step.summary, ends[bad]!), result }

@@ -30,5 +30,7 @@ export {
   writeFile,
 } from './steps/files.ts'
 export { changePackages, updateLists } from './steps/package.ts'
+export { unpackRemote } from './steps/remote-archive.ts'
 export { tool } from './steps/tool.ts'
-export { changeUnit, daemonReload } from './steps/unit.ts'
+export { changeUnit, daemonReload, verifyUnit } from './steps/unit.ts'
+export { waitStep } from './steps/wait.ts'

@@ -121,6 +121,9 @@ export function backupFile(place: Place): Step {
 const temporary = `case $p in /*/*) n=\${p%/*};; *) n=;; esac
 t=$n/.runbook.$$.\${d##*.}; trap 'rm -f -- "$t"' 0; trap 'exit 143' 1 2 3 13 15; umask 077`
 
+/** A directory of that kind, inside the directory $p. */
+export const temporaryDirectory = `t=$p/.runbook.$$.\${d##*.}; trap 'rm -rf -- "$t"' 0; trap 'exit 143' 1 2 3 13 15; (umask 077; mkdir -- "$t") || exit 1`
+
 // without -T a directory that came in the way would swallow the file
 const rename = `mv -fT -- "$t" "$p" 2>"$d/mv" || { test ! -d "$p" && mv -f -- "$t" "$p"; } || { cat "$d/mv" >&2; exit 1; }`
 

@@ -1,0 +1,95 @@
+import { defineModule, entry, output, type Params, UnknownValue, waitStep } from '../src/module.ts'
+
+const params = {
+  type: 'object',
+  properties: {
+    port: { type: 'integer', minimum: 1, maximum: 65535, description: 'A TCP port.' },
+    host: { type: 'string', default: '127.0.0.1', description: 'Where the port is, as the host sees it.' },
+    path: { type: 'string', hostPath: true, description: 'A path.' },
+    search_regex: {
+      type: 'string',
+      description: 'With `path`: an extended regular expression that a line of the file has to fit.',
+    },
+    url: { type: 'string', pattern: '^https?://', description: 'A URL, asked from the host by curl or wget.' },
+    status_code: {
+      type: 'array',
+      items: { type: 'integer' },
+      default: [200],
+      description: 'With `url`: the answers that will do.',
+    },
+    state: {
+      type: 'string',
+      enum: ['started', 'present', 'stopped', 'absent'],
+      default: 'started',
+      description: 'Whether it is to answer or be there, or not.',
+    },
+    timeout: { type: 'integer', default: 300, minimum: 1, description: 'Seconds until it fails.' },
+    delay: { type: 'integer', default: 0, description: 'Seconds before the first look.' },
+    sleep: { type: 'number', default: 1, description: 'Seconds between two looks.' },
+    connect_timeout: { type: 'integer', default: 5, description: 'Seconds that one look may take.' },
+    msg: { type: 'string', description: 'What is said when it fails.' },
+  },
+  exclusive: [['port', 'path', 'url']],
+} as const
+
+type P = Params<typeof params>
+
+export default defineModule({
+  name: 'wait_for',
+  summary: 'Waits for a port, a path or a URL, as the host sees it.',
+  harmless: true,
+  params,
+  examples:
+    '- wait_for: { port: 8200, timeout: 30 }\n- wait_for: { url: "http://127.0.0.1:8200/v1/sys/health", status_code: [200, 429, 501, 503] }',
+})({
+  reads: (p) => ({
+    look: output(['sh', '-c', ...lookArgs(p)]),
+    at: p.path === undefined ? undefined : entry(p.path),
+  }),
+  plan: (p, a) => {
+    if (p.port === undefined && p.path === undefined && p.url === undefined)
+      return { steps: [waitStep(`wait ${p.timeout} s`, ['sh', '-c', 'exit 1'], { ...p, forever: true })] }
+    const there = p.state === 'started' || p.state === 'present'
+    // what an earlier step of this run makes of it is seen by the step itself
+    if (p.delay === 0 && alreadyThere(() => a.look) === there) return { steps: [] }
+    const what = p.url ?? p.path ?? `port ${p.port} of ${p.host}`
+    const summary = `wait for ${what}${there ? '' : ' to be gone'}`
+    return {
+      steps: [waitStep(summary, ['sh', '-c', ...lookArgs(p)], { ...p, wanted: there })],
+      settle: ([end]) => ({
+        result: { elapsed: Math.round(end!.ms / 1000) },
+        ...(end!.status === 0
+          ? {}
+          : { failed: p.msg ?? `${what} is still ${there ? 'not there' : 'there'} after ${p.timeout} s` }),
+      }),
+    }
+  },
+})
+
+function alreadyThere(look: () => { status: number }): boolean | undefined {
+  try {
+    return look().status === 0
+  } catch (e) {
+    if (e instanceof UnknownValue) return undefined
+    throw e
+  }
+}
+
+const portLook = `h=$1 p=$2 t=$3
+if command -v bash >/dev/null 2>&1; then timeout "$t" bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$h" "$p" 2>/dev/null
+elif command -v nc >/dev/null 2>&1; then nc -z -w "$t" "$h" "$p" >/dev/null 2>&1
+else x=$(printf ':%04X' "$p"); awk -v x="$x" 'substr($2, length($2) - 4) == x && $4 == "0A" { f = 1 } END { exit !f }' /proc/net/tcp /proc/net/tcp6; fi`
+
+const urlLook = `u=$1 t=$2; shift 2
+if command -v curl >/dev/null 2>&1; then c=$(curl -s -k -o /dev/null -m "$t" -w '%{http_code}' -- "$u")
+else c=$(wget -q -S -T "$t" --no-check-certificate -O /dev/null -- "$u" 2>&1 | awk '/HTTP\\// { c = $2 } END { print c }'); fi
+for w; do test "$c" = "$w" && exit 0; done; exit 1`
+
+function lookArgs(p: P): string[] {
+  if (p.url !== undefined) return [urlLook, 'sh', p.url, String(p.connect_timeout), ...p.status_code.map(String)]
+  if (p.path !== undefined)
+    return p.search_regex === undefined
+      ? ['test -e "$1" || test -L "$1"', 'sh', p.path]
+      : ['grep -Eq -- "$2" "$1" 2>/dev/null', 'sh', p.path, p.search_regex]
+  return [portLook, 'sh', p.host, String(p.port ?? 0), String(p.connect_timeout)]
+}

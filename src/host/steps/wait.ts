@@ -1,0 +1,29 @@
+import { unknownEffect } from '../effect.ts'
+import { outputKind } from '../reads/command.ts'
+import { unitKind } from '../reads/unit.ts'
+import type { Step } from '../step.ts'
+
+/** Runs a look again and again until it ends as wanted; changes nothing by itself. */
+export function waitStep(
+  summary: string,
+  look: readonly string[],
+  options: { timeout: number; delay: number; sleep: number; wanted?: boolean; forever?: boolean },
+): Step {
+  const { timeout, delay, sleep, wanted = true, forever = false } = options
+  return {
+    summary,
+    harmless: true,
+    captured: true,
+    // time goes by: what services do meanwhile is not known
+    effects: [unknownEffect(summary, ({ kind }) => kind === unitKind || kind === outputKind)],
+    script: (sh) => `sleep ${Number(delay)}
+e=$(( $(date +%s) + ${Number(timeout)} ))
+while :; do
+${sh.words(look)}; r=$?
+if test $r = 0; then r=yes; else r=no; fi
+test $r = ${wanted ? 'yes' : 'no'} && exit 0
+test "$(date +%s)" -ge $e && exit ${forever ? 0 : 1}
+sleep ${Number(sleep)}
+done`,
+  }
+}
