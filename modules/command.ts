@@ -14,6 +14,11 @@ export default defineModule({
         minItems: 1,
         description: 'The program and its arguments as a list.',
       },
+      expand_argument_vars: {
+        type: 'boolean',
+        default: true,
+        description: 'Fills `$NAME` and a leading `~/` in the arguments from the host’s environment.',
+      },
       ...commandParams,
     },
     freeForm: 'cmd',
@@ -22,12 +27,11 @@ export default defineModule({
   },
   examples:
     '- command: openssl version\n  register: openssl\n  changed_when: false\n- command: { argv: [make, install], chdir: /src, creates: /usr/bin/x }',
-  differences: ['Variables such as $HOME are not expanded: no shell is there to do it.'],
 })({
   reads: commandReads,
   plan: (p, answers) => {
     const argv = p.argv ?? splitWords(p.cmd ?? '')
     if (argv.length === 0) return fail('there is no command to run')
-    return commandPlan(p, answers, { argv }, p.argv?.join(' ') ?? p.cmd!)
+    return commandPlan(p, answers, { argv }, p.argv?.join(' ') ?? p.cmd!, p.expand_argument_vars)
   },
 })

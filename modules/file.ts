@@ -139,7 +139,10 @@ const planners: Record<string, Planner> = {
     if (inTheWay && !p.force)
       return fail(`${p.path} is a ${at.stat!.type}, not a link`, { hint: '`force: true` replaces it' })
     if (at.stat?.type === 'directory') return fail(`${p.path} is a directory and is not replaced by a link`)
-    return [makeLink(at, target), ...(source?.stat && p.follow ? ownershipSteps(placeOf(source, true), p) : [])]
+    return [
+      makeLink(at, target, {}, source),
+      ...(source?.stat && p.follow ? ownershipSteps(placeOf(source, true), p) : []),
+    ]
   },
 
   hard: (p, { at, source }) => {

@@ -8,6 +8,9 @@ import { build } from 'esbuild'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const out = join(root, 'src/generated')
 
+/** `package` is a name no variable may have. */
+const id = (name) => `module_${name}`
+
 export async function generate() {
   mkdirSync(out, { recursive: true })
   const names = readdirSync(join(root, 'modules'))
@@ -17,12 +20,12 @@ export async function generate() {
   const registry = [
     '// Made by scripts/generate.mjs from modules/.',
     "import type { Module } from '../module.ts'",
-    ...names.map((n) => `import ${n} from '../../modules/${n}.ts'`),
+    ...names.map((n) => `import ${id(n)} from '../../modules/${n}.ts'`),
     "import * as validators from './validators.js'",
     '',
     '/** All modules of this package, by name, each with its validator. */',
     `export const registry: ReadonlyMap<string, Module> = new Map<string, Module>([`,
-    ...names.map((n) => `  ['${n}', { ...${n}, validate: validators.${n} }],`),
+    ...names.map((n) => `  ['${n}', { ...${id(n)}, validate: validators.${id(n)} }],`),
     '])',
     '',
   ]
@@ -34,8 +37,8 @@ export async function generate() {
 
 async function load(names) {
   const entry = [
-    ...names.map((n) => `import ${n} from './modules/${n}.ts'`),
-    `export const modules = [${names.join(', ')}]`,
+    ...names.map((n) => `import ${id(n)} from './modules/${n}.ts'`),
+    `export const modules = [${names.map(id).join(', ')}]`,
     "export { jsonSchema } from './src/language/json-schema.ts'",
     "export { editorSchemas } from './src/language/editor-schema.ts'",
   ].join('\n')
@@ -66,9 +69,9 @@ async function writeValidators(modules, jsonSchema) {
     code: { source: true, esm: true },
     schemas: modules.map((m) => ({ ...jsonSchema(m.params), $id: m.name })),
   })
-  const code = (standalone.default ?? standalone)(ajv, Object.fromEntries(modules.map((m) => [m.name, m.name])))
+  const code = (standalone.default ?? standalone)(ajv, Object.fromEntries(modules.map((m) => [id(m.name), m.name])))
   writeIfOther(join(out, 'validators.js'), code)
-  const types = modules.map((m) => `export const ${m.name}: Validate`)
+  const types = modules.map((m) => `export const ${id(m.name)}: Validate`)
   writeIfOther(
     join(out, 'validators.d.ts'),
     `import type { Validate } from '../language/module-set.ts'\n${types.join('\n')}\n`,

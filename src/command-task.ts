@@ -51,7 +51,7 @@ const isThere = (answer: Entry | Said | undefined) =>
 
 /** Runs a command unless `creates` or `removes` say that there is nothing to do.
  * @param shown the command as one line. */
-export function commandPlan(p: Common, asked: Asked, run: Command['run'], shown: string): Plan {
+export function commandPlan(p: Common, asked: Asked, run: Command['run'], shown: string, expand = false): Plan {
   const passed = (why: string): Plan => ({
     steps: [],
     changed: false,
@@ -64,7 +64,7 @@ export function commandPlan(p: Common, asked: Asked, run: Command['run'], shown:
   const later = new Unknown(`the output of \`${shown}\``)
   return {
     // with creates or removes it is done once, and a second run would not do it again
-    steps: [runCommand({ run, chdir: p.chdir, stdin }, summary)],
+    steps: [runCommand({ run, chdir: p.chdir, stdin, expand }, summary)],
     result: { cmd: shown, rc: later, stdout: later, stdout_lines: later, stderr: later, stderr_lines: later },
     settle: ([end]) => settled(end!, p.strip_empty_ends),
   }

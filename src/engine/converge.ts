@@ -44,11 +44,17 @@ function describe(
   instances: readonly Instance[],
 ): Conflict {
   const model = ground.models.of(instance.user)
-  const writer = instances.findLast((other) => {
+  const writes = (other: Instance, sure: 'exactly' | 'known' | 'opaque') => {
     if (other === instance || other.outcome.kind !== 'planned') return false
-    const effects = other.outcome.steps.flatMap((s: PlannedStep): readonly Effect[] => s.effects)
-    return instance.asked.some((read) => touches(model, effects, read))
-  })
+    const steps = other.outcome.steps.filter((s) => sure === 'opaque' || !s.step.opaque)
+    const effects = steps.flatMap((s: PlannedStep): readonly Effect[] => s.effects)
+    return instance.asked.some((read) => touches(model, effects, read, sure === 'exactly'))
+  }
+  // a command may have done anything: it is suspected last
+  const writer = (['exactly', 'known', 'opaque'] as const).reduce<Instance | undefined>(
+    (found, sure) => found ?? instances.findLast((o) => writes(o, sure)),
+    undefined,
+  )
   const wants = again.join('; ')
   if (!writer)
     return {

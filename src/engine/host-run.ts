@@ -76,6 +76,7 @@ export class HostRun {
         continue
       }
       const end = ground.check ? this.#report(walked) : await this.#pass(walked)
+      if (end === 'again') continue
       if (end !== undefined) return end
       if (walked.stop === 'done') return 'done'
       if (walked.stop === 'failed') return 'failed'
@@ -110,8 +111,9 @@ export class HostRun {
     return walked.stop === 'failed' ? 'failed' : undefined
   }
 
-  /** Applies what was planned, asks behind it, and keeps what came of it. */
-  async #pass(walked: Walked): Promise<HostEnd | undefined> {
+  /** Applies what was planned, asks behind it, and keeps what came of it. `again`: what was planned behind a failure that
+   * was let pass has to be planned anew. */
+  async #pass(walked: Walked): Promise<HostEnd | 'again' | undefined> {
     const { ground } = this.#o
     const verifications = new Map<string, Verification>()
     for (const [user, model] of ground.models.all()) verifications.set(user, verificationOf(model))
@@ -133,7 +135,7 @@ export class HostRun {
     }
     const wrong = await answers
     if (clean && wrong.length > 0) return this.#mispredicted(walked, wrong)
-    return undefined
+    return clean ? undefined : 'again'
   }
 
   /** What came of one job: undefined when all went well, `broken` where a failure was let pass and what was planned behind

@@ -3,6 +3,8 @@ import type { Effect } from '../host/effect.ts'
 import type { Model } from '../host/model.ts'
 import type { Read } from '../host/read.ts'
 import { type Content, contentKind, type Sum, sumFor, sumOf } from '../host/reads/content.ts'
+import { type Entry, entryKind } from '../host/reads/entry.ts'
+import { Unknown } from '../unknown.ts'
 
 /** What is asked behind steps to see whether the host became what was predicted. */
 export interface Verification {
@@ -53,7 +55,19 @@ export function subject(read: Read): string {
   return paths?.join(', ') ?? read.key
 }
 
-/** Whether these effects touch the answer to that read. */
-export function touches(model: Model, effects: readonly Effect[], read: Read): boolean {
-  return model.changes(effects, read)
+/** Whether these effects touch the answer to that read; that something came or went inside a directory does not count.
+ * @param exactly only where they say what the answer becomes. */
+export function touches(model: Model, effects: readonly Effect[], read: Read, exactly = false): boolean {
+  return model.changes(effects, read, (before, after) => {
+    if (after instanceof Unknown) return !exactly
+    if (read.kind !== entryKind) return true
+    const [was, is] = [(before as Entry).stat, (after as Entry).stat]
+    return !(
+      was?.type === 'directory' &&
+      was.mtime !== undefined &&
+      is &&
+      is.type === 'directory' &&
+      is.mtime === undefined
+    )
+  })
 }

@@ -21,7 +21,8 @@ export type PathChange =
   | { readonly to: 'directory'; readonly stat: Stat }
   /** A new file in the place of whatever was there. `bytes` undefined: not to be known before. */
   | { readonly to: 'file'; readonly stat: Stat; readonly bytes: Buffer | undefined }
-  | { readonly to: 'link'; readonly stat: Stat }
+  /** `leads`: where it leads in the end; undefined where that was not asked. */
+  | { readonly to: 'link'; readonly stat: Stat; readonly leads?: Entry['leads'] }
   /** The same thing with other owner, group or mode. */
   | { readonly to: 'attributes'; readonly stat: Partial<Stat>; readonly id: string | undefined }
   | { readonly to: 'unknown' }
@@ -142,14 +143,8 @@ function ownEntryAfter(e: Entry, change: PathChange, unknown: Unknown): Entry | 
     case 'attributes':
       return e.stat ? { ...e, stat: { ...e.stat, ...change.stat } } : unknown
     case 'link':
-      // where it leads was not asked
-      return {
-        ...e,
-        stat: change.stat,
-        anchor: parentOf(e.real),
-        obstacle: undefined,
-        leads: { real: '', stat: undefined },
-      }
+      if (!change.leads) return unknown
+      return { ...e, stat: change.stat, anchor: parentOf(e.real), obstacle: undefined, leads: change.leads }
     default:
       return { ...e, stat: change.stat, anchor: parentOf(e.real), obstacle: undefined, leads: undefined }
   }

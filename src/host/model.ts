@@ -77,10 +77,15 @@ export class Model {
     this.#now.clear()
   }
 
-  /** Whether these effects change the answer to a read, as things were before all planned steps. */
-  changes(effects: readonly Effect[], read: Read): boolean {
+  /** Whether these effects change the answer to a read, as things were before all planned steps.
+   * @param counts whether a change is one that matters. */
+  changes(effects: readonly Effect[], read: Read, counts: (before: unknown, after: unknown) => boolean): boolean {
     const base = this.#base.get(read.key)
-    return base !== undefined && effects.some((e) => e.change(read, base.answer, this.#entryOf) !== base.answer)
+    if (base === undefined) return false
+    return effects.some((e) => {
+      const after = e.change(read, base.answer, this.#entryOf)
+      return after !== base.answer && counts(base.answer, after)
+    })
   }
 
   readonly #entryOf: EntryOf = (path) => this.#base.get(entry(path).key)?.answer as Entry | undefined

@@ -1,5 +1,5 @@
 import { type PathChange, pathEffect } from '../effect.ts'
-import { type Entry, modeText, parentOf, type Stat } from '../reads/entry.ts'
+import { type Entry, followed, modeText, parentOf, type Stat } from '../reads/entry.ts'
 import type { Shell } from '../shell.ts'
 import type { Step } from '../step.ts'
 
@@ -78,20 +78,18 @@ export function writeFile(
   options: { before?: Buffer | undefined; validate?: readonly string[]; as?: string | undefined } = {},
 ): Step {
   const summary = `${options.as ?? (place.stat ? 'replace' : 'create')} ${place.path} (${size(bytes.length)})`
-  const kept: Attributes = place.stat
-    ? { owner: String(place.stat.uid ?? place.stat.owner), group: String(place.stat.gid ?? place.stat.group) }
-    : {}
-  const wanted = { owner: attributes.owner ?? kept.owner, group: attributes.group ?? kept.group }
-  const keptNames = place.stat
-    ? { uid: place.stat.uid, gid: place.stat.gid, owner: place.stat.owner, group: place.stat.group }
-    : {}
+  const kept = place.stat?.type === 'file' && (attributes.owner === undefined || attributes.group === undefined)
+  const keptNames =
+    place.stat?.type === 'file'
+      ? { uid: place.stat.uid, gid: place.stat.gid, owner: place.stat.owner, group: place.stat.group }
+      : {}
   const stat = statWith({ ...fresh, ...keptNames, size: bytes.length }, attributes) as Stat
   const script = (sh: Shell) => {
     const check = options.validate === undefined ? '' : validation(options.validate, sh)
     return `p=${sh.word(place.path)}; ${temporary}
 set -C; : >"$t" || exit 1; set +C
 dd if=${sh.blob(bytes)} of="$t" bs=65536 conv=fsync 2>/dev/null || { echo "$t could not be written" >&2; exit 1; }
-${chown(wanted, '', '"$t"', sh)}chmod ${exactMode(attributes.mode)} "$t" || exit 1
+${kept ? keepOwner : ''}${chown(attributes, '', '"$t"', sh)}chmod ${exactMode(attributes.mode)} "$t" || exit 1
 ${check}${rename}`
   }
   return {
@@ -99,6 +97,9 @@ ${check}${rename}`
     diff: { path: place.path, before: options.before, after: bytes },
   }
 }
+
+/** What it replaces says whose it is, also where that was not known when it was planned. */
+const keepOwner = `o=$(stat -c %u:%g -- "$p") && chown "$o" "$t" || exit 1\n`
 
 function validation(argv: readonly string[], sh: Shell): string {
   const words = argv.map((w) => w.split('%s').map(sh.word).join('"$t"'))
@@ -145,10 +146,12 @@ export function missingParents(at: Entry): Place[] {
   return missing
 }
 
-/** Makes a symbolic link in the place of what may be there (a directory has to be removed before). */
-export function makeLink(place: Place, target: string, attributes: Attributes = {}): Step {
+/** Makes a symbolic link in the place of what may be there (a directory has to be removed before).
+ * @param to what it points to, where that was asked. */
+export function makeLink(place: Place, target: string, attributes: Attributes = {}, to?: Entry): Step {
   const stat = statWith({ ...fresh, type: 'link', mode: 0o777, target }, { ...attributes, mode: undefined }) as Stat
-  return step(`link ${place.path} to ${target}`, place, { to: 'link', stat }, (sh) => {
+  const leads = to && { real: followed(to).real, stat: followed(to).stat }
+  return step(`link ${place.path} to ${target}`, place, { to: 'link', stat, leads }, (sh) => {
     return `p=${sh.word(place.path)}; ${temporary}
 ln -s -- ${sh.word(target)} "$t" || exit 1
 ${chown(attributes, '-h ', '"$t"', sh)}${rename}`
