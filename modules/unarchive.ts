@@ -91,7 +91,7 @@ export default defineModule({
     }
   },
   plan: (p, a) => {
-    if (a.created?.stat) return { steps: [], result: { dest: p.dest, msg: `skipped, since ${p.creates} exists` } }
+    if (a.created?.stat) return { steps: [], skipped: `${p.creates} exists` }
     const target = placeOf(a.at, true)
     if (target.stat?.type !== 'directory')
       return fail(`${p.dest} is no directory`, { hint: 'make it first: `file: { path: …, state: directory }`' })

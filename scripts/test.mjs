@@ -1,5 +1,6 @@
 // The one test command: installs what it needs, bundles every test once, runs each file in a process of its own, and adds up.
-// uvu exits 0 for a file that ran nothing, so a file counts as passed only when its totals say so.
+// uvu exits 0 for a file that ran nothing, so a file counts as passed only when its totals say so. A file that takes longer
+// than ten minutes is ended and has failed.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -14,6 +15,9 @@ if (!existsSync('node_modules/esbuild/package.json')) {
   if (install.status !== 0) process.exit(install.status ?? 1)
 }
 const { build } = await import('esbuild')
+// what the tests run is the built command line
+const built = spawnSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' })
+if (built.status !== 0) process.exit(built.status ?? 1)
 
 const wanted = process.argv.slice(2)
 const files = readdirSync('test', { recursive: true })
@@ -53,9 +57,14 @@ function runFile(file) {
       },
     )
     let text = ''
+    const late = setTimeout(() => {
+      text += 'ended after ten minutes\n'
+      child.kill('SIGKILL')
+    }, 600_000)
     child.stdout.on('data', (d) => (text += d))
     child.stderr.on('data', (d) => (text += d))
     child.on('close', (code) => {
+      clearTimeout(late)
       const sum = (word) =>
         [...text.matchAll(new RegExp(`^\\s*${word}:\\s+(\\d+)`, 'gm'))].reduce((n, m) => n + Number(m[1]), 0)
       const counts = { total: sum('Total'), passed: sum('Passed'), skipped: sum('Skipped') }

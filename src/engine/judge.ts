@@ -35,6 +35,7 @@ export function judge(instance: Instance, ends: readonly StepEnd[] | undefined, 
   const { task, outcome } = instance
   if (outcome.kind === 'skipped') return skipped(outcome.reason)
   if (outcome.kind === 'unknown') return unknown(outcome.because)
+  if (outcome.kind === 'planned' && outcome.plan.skipped !== undefined) return skipped(outcome.plan.skipped)
   const raw = rawOf(instance, ends)
   const predicted = ends === undefined && outcome.kind === 'planned' && outcome.steps.length > 0
   const maybe = predicted && (task.ignoreErrors !== undefined || task.failedWhen !== undefined)

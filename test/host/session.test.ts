@@ -60,14 +60,16 @@ test('a noisy login is passed over', () => exchange(open('sh', '/bin/sh', 'echo 
 test('a connection that goes ends the running step, all it started, and the directory', async () => {
   const session = open()
   const mark = join(scratch, 'pid')
-  const running = session.run(`sleep 300 & sleep 301 & echo $! >"${mark}"; echo started >&3; wait`)
+  const running = session.run(
+    `sleep 300.${process.pid} & sleep 301.${process.pid} & echo $! >"${mark}"; echo started >&3; wait`,
+  )
   while (!existsSync(mark)) await new Promise((r) => setTimeout(r, 20))
   await session.kill()
   const lost = await running.catch((e: unknown) => e)
   assert.instance(lost, SessionLost)
   rmSync(mark)
   assert.equal(left(), [])
-  const sleeping = spawnSync('pgrep', ['-f', 'sleep 30[01]']).stdout.toString()
+  const sleeping = spawnSync('pgrep', ['-f', `sleep 30[01].${process.pid}`]).stdout.toString()
   assert.is(sleeping, '')
 })
 
@@ -125,7 +127,7 @@ test('a failed step passes over those behind it, and what is asked behind them i
 test('a step that takes too long is ended with all it started, the next ones are passed over', async () => {
   const session = open()
   const [slow, next, read] = await Promise.all([
-    session.step('sleep 302 & sleep 303', 0.3),
+    session.step(`sleep 302.${process.pid} & sleep 303.${process.pid}`, 0.3),
     session.step('exit 0'),
     session.run('echo on >&3'),
   ])
@@ -133,7 +135,7 @@ test('a step that takes too long is ended with all it started, the next ones are
   assert.is(next.status, notStarted)
   assert.is(read.output.toString(), 'on\n')
   await session.close()
-  assert.is(spawnSync('pgrep', ['-f', 'sleep 30[23]']).stdout.toString(), '')
+  assert.is(spawnSync('pgrep', ['-f', `sleep 30[23].${process.pid}`]).stdout.toString(), '')
 })
 
 test.run()

@@ -41,7 +41,8 @@ function byAnsible(lab: Lab, dir: string): Told[] {
       ANSIBLE_LOCALHOST_WARNING: '0',
     },
   })
-  if (done.status !== 0) throw new Error(`ansible: ${readFileSync(told, 'utf8').slice(-500)} ${done.stdout}${done.stderr}`)
+  if (done.status !== 0)
+    throw new Error(`ansible: ${readFileSync(told, 'utf8').slice(-500)} ${done.stdout}${done.stderr}`)
   return readFileSync(told, 'utf8')
     .trim()
     .split('\n')

@@ -112,10 +112,11 @@ r=/\${a##*/}$r; a=\${a%/*}; test -n "$a" || a=/; done; }`
 
 function script(paths: readonly string[], sh: Shell): string {
   const parents = [...new Set(paths.map(parentOf))]
-  const leads = `for p; do printf '%s\\0' "$p"; readlink -f -- "$p" | { IFS= read -r l; printf '%s\\0' "$l"; }; if test -e "$p"; then find -L "$p" -maxdepth 0 -printf ${sh.word(recordFormat)}; else printf 'N\\0'; fi; done >>"$d/leads"`
+  // readlink -f never ends for a link that leads below itself: it is only for links that lead somewhere
+  const leads = `for p; do printf '%s\\0' "$p"; if test -e "$p"; then readlink -fz -- "$p" 2>/dev/null || { readlink -f -- "$p" | { IFS= read -r l; printf '%s\\0' "$l"; }; }; find -L "$p" -maxdepth 0 -printf ${sh.word(recordFormat)}; else printf '\\0N\\0'; fi; done >>"$d/leads"`
   const slow = `${recordFunction}
 for p in ${sh.words(paths)}; do if test -e "$p" || test -L "$p"; then printf '%s\\0' "$p" >&3; Z "$p" >&3; test -L "$p" && set -- "$@" "$p"; fi; done
-for p; do printf '%s\\0' "$p"; l=$(readlink -f -- "$p"); printf '%s\\0' "$l"; if test -e "$p"; then Z "$l"; else printf 'N\\0'; fi; done >"$d/leads"`
+for p; do printf '%s\\0' "$p"; if test -e "$p"; then l=$(readlink -f -- "$p"); printf '%s\\0' "$l"; Z "$l"; else printf '\\0N\\0'; fi; done >"$d/leads"`
   const fast = inGroups(paths).map(
     (group) =>
       `find ${sh.words(group)} -maxdepth 0 -printf ${sh.word(`%p\\0${recordFormat}`)} -type l -exec sh -c ${sh.word(leads)} sh {} + >&3 2>/dev/null`,

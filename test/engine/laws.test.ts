@@ -1,0 +1,141 @@
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { stringify } from 'yaml'
+import { type Ran, run, scratchDir } from './scratch.ts'
+
+// Laws 1 to 4 of the design, on generated playbooks over scratch hosts: real shells, real files.
+
+const scratch = scratchDir()
+let count = 0
+
+const names = ['a', 'b', 'a/c', 'b/d', 'a/c/e']
+const path = (host: string) => fc.constantFrom(...names).map((n) => `${host}/${n}`)
+const mode = fc.constantFrom('0644', '0600', '0755', '0700', 'u=rwX,g=,o=')
+const text = fc.constantFrom('one\n', 'two\n', 'one\ntwo\n', '')
+
+/** Tasks that may or may not fit together; every failure is let pass. */
+const task = (host: string) =>
+  fc.oneof(
+    fc.record({ file: fc.record({ path: path(host), state: fc.constantFrom('directory', 'absent', 'file') }) }),
+    fc.record({ file: fc.record({ path: path(host), state: fc.constant('directory'), mode }) }),
+    fc.record({ file: fc.record({ path: path(host), mode }) }),
+    fc.record({
+      file: fc.record({ src: path(host), path: path(host), state: fc.constant('link'), force: fc.boolean() }),
+    }),
+    fc.record({ copy: fc.record({ content: text, dest: path(host), mode }) }),
+    fc.record({ copy: fc.record({ content: text, dest: path(host), follow: fc.boolean() }) }),
+    fc.record({
+      lineinfile: fc.record({ path: path(host), line: fc.constantFrom('one', 'three'), create: fc.boolean() }),
+    }),
+    fc.record({
+      blockinfile: fc.record({ path: path(host), block: fc.constantFrom('x', 'y', ''), create: fc.boolean() }),
+    }),
+    fc.record({ shell: fc.record({ cmd: path(host).map((p) => `echo said >${p} || exit 1`), creates: path(host) }) }),
+  )
+
+function playbook(tasks: readonly object[]): string {
+  return stringify([{ hosts: 'all', tasks: tasks.map((t, i) => ({ name: `t${i}`, ...t, ignore_errors: true })) }])
+}
+
+function snapshot(dir: string): string[] {
+  const found: string[] = []
+  const walk = (at: string) => {
+    for (const name of readdirSync(at).sort()) {
+      const full = join(at, name)
+      const stat = lstatSync(full)
+      const kind = stat.isSymbolicLink()
+        ? `-> ${readlinkSync(full)}`
+        : stat.isDirectory()
+          ? 'dir'
+          : readFileSync(full, 'hex')
+      found.push(`${full} ${(stat.mode & 0o7777).toString(8)} ${kind}`)
+      if (stat.isDirectory()) walk(full)
+    }
+  }
+  walk(dir)
+  return found
+}
+
+const statuses = (ran: Ran) => ran.tasks.map((t) => `${t.task} ${t.status}`)
+
+async function holds(
+  make: (host: string) => fc.Arbitrary<object[]>,
+  law: (host: string, text: string) => Promise<void>,
+) {
+  const host = join(scratch, `h${count++}`)
+  await fc.assert(
+    fc.asyncProperty(make(host), async (tasks) => {
+      rmSync(host, { recursive: true, force: true })
+      mkdirSync(host)
+      const text = playbook(tasks)
+      if (process.env.LAW_TRACE) console.log(text)
+      await law(host, text)
+    }),
+    { numRuns: Number(process.env.LAW_RUNS ?? 40), endOnFailure: true },
+  )
+}
+
+const tasks = (host: string) => fc.array(task(host), { minLength: 1, maxLength: 7 })
+
+test('law 1: check lists exactly what apply does, but for what it calls unknown; and changes nothing', async () => {
+  await holds(tasks, async (host, text) => {
+    const before = snapshot(host)
+    const checked = await run('check', text)
+    assert.equal(snapshot(host), before)
+    const applied = await run('apply', text)
+    const known = checked.tasks.filter((t) => t.status !== 'unknown')
+    const same = new Set(known.map((t) => t.task))
+    const made = applied.tasks.filter((t) => same.has(t.task))
+    // a shell may fail only on the host, and what follows it was called unknown
+    const failedLater = made.filter((t) => t.module === 'shell' && t.status === 'failed').map((t) => t.task)
+    const told = (list: Ran['tasks']) =>
+      list.filter((t) => !failedLater.includes(t.task)).map((t) => `${t.task} ${t.status} ${t.changes.join('; ')}`)
+    assert.equal(told(known), told(made))
+  })
+})
+
+test('law 2: the host becomes what was predicted', async () => {
+  await holds(tasks, async (_host, text) => {
+    const applied = await run('apply', text)
+    const wrong = applied.tasks.filter((t) => /not what was predicted/.test(t.message ?? ''))
+    assert.equal(
+      wrong.map((t) => t.message),
+      [],
+    )
+  })
+})
+
+test('law 3: what is not idempotent is told, and nothing else', async () => {
+  await holds(tasks, async (_host, text) => {
+    const first = await run('apply', text)
+    const second = await run('apply', text)
+    const again = second.tasks.filter((t) => t.status === 'changed' && t.module !== 'shell')
+    const shells = first.tasks.some((t) => t.module === 'shell')
+    if (first.warnings.length === 0 && !shells)
+      assert.equal(
+        again.map((t) => `${t.task} ${t.changes}`),
+        [],
+      )
+  })
+})
+
+test('law 4: a second apply of what converged changes nothing and makes no trip to apply', async () => {
+  await holds(tasks, async (host, text) => {
+    const first = await run('apply', text)
+    if (first.warnings.length > 0) return
+    const after = snapshot(host)
+    const second = await run('apply', text)
+    if (second.tasks.some((t) => t.module === 'shell' && t.status !== 'ok')) return
+    assert.equal(
+      statuses(second).filter((s) => s.endsWith('changed')),
+      [],
+    )
+    assert.equal(snapshot(host), after)
+    assert.ok(second.recap.hosts.here!.trips <= 1, `trips ${second.recap.hosts.here!.trips}`)
+  })
+})
+
+test.run()
