@@ -34,10 +34,12 @@ export function compileTemplate(source: Source): Template {
       async: false,
       compileDebug: true,
       filename: source.path,
+      // a scope's names stand on its prototypes, and the last of those is null
+      unsafePrototypeLocals: true,
       includer: () => {
         throw new Error('a template has no includes')
       },
-    }) as (scope: object) => string
+    } as ejs.Options) as (scope: object) => string
   } catch (e) {
     throw broken(source, e as Error)
   }
