@@ -8,31 +8,36 @@ export default defineModule({
     type: 'object',
     properties: {
       that: {
-        type: 'array',
-        items: {},
-        description: 'Conditions, each as `<%= … %>`; all have to be true.',
-        examples: [['<%= facts.memory_mb > 1000 %>']],
+        condition: true,
+        description: 'Conditions as in `when`, one or a list; all have to hold.',
+        examples: [['facts.memory_mb > 1000']],
       },
       fail_msg: {
-        type: 'string',
+        type: ['string', 'array'],
+        items: { type: 'string' },
         aliases: ['msg'],
         default: 'Assertion failed',
-        description: 'Said where one does not hold.',
+        description: 'Said where one does not hold; a text or a list of lines.',
       },
-      success_msg: { type: 'string', default: 'All assertions passed', description: 'Said where all hold.' },
-      quiet: { type: 'boolean', default: false, description: 'Taken for compatibility.' },
+      success_msg: {
+        type: ['string', 'array'],
+        items: { type: 'string' },
+        default: 'All assertions passed',
+        description: 'Said where all hold; a text or a list of lines.',
+      },
+      quiet: { type: 'boolean', default: false, description: 'Taken for compatibility; it says little anyway.' },
     },
     required: ['that'],
   },
-  examples: "- assert:\n    that: ['<%= facts.memory_mb > 1000 %>']\n    fail_msg: too little memory",
-  differences: ['`that` takes values: conditions stand in `<%= … %>`.'],
+  examples: '- assert:\n    that: [facts.memory_mb > 1000, facts.cores >= 2]\n    fail_msg: too small a host',
+  differences: ['A condition may be anything that JavaScript counts as true or false; Ansible wants booleans.'],
 })({
   plan: (p) => {
-    const at = p.that.findIndex((v) => v !== true)
-    if (at === -1) return { steps: [], result: { msg: p.success_msg } }
-    const value = p.that[at]
-    if (typeof value === 'string')
-      return fail(`condition ${at + 1} of \`that\` is a text, not true or false`, { hint: `write '<%= ${value} %>'` })
-    return fail(p.fail_msg, { result: { evaluated_to: false, assertion: at + 1 } })
+    const wrong = p.that.find((condition) => !condition.value)
+    if (!wrong) return { steps: [], result: { msg: p.success_msg } }
+    const said = [p.fail_msg].flat().join('\n')
+    return fail(`${said}: \`${wrong.text}\` does not hold`, {
+      result: { evaluated_to: wrong.value, assertion: wrong.text },
+    })
   },
 })

@@ -42,7 +42,7 @@ const params = {
       description: 'Where it goes; a directory where it ends with `/` or is one.',
     },
     ...ownershipParams,
-    mode: { ...ownershipParams.mode, description: 'Permissions; `preserve` takes those of `src`.' },
+    mode: { ...ownershipParams.mode, mode: 'preserve', description: 'Permissions; `preserve` takes those of `src`.' },
     directory_mode: { type: 'string', mode: true, description: 'Permissions of the directories that are made.' },
     backup: { type: 'boolean', default: false, description: 'Keeps a copy of what is replaced.' },
     force: { type: 'boolean', default: true, description: 'Replaces a file that is there.' },
@@ -51,6 +51,8 @@ const params = {
     checksum: { type: 'string', description: 'The SHA-1 or SHA-256 that `src` must have, hex.' },
     validate: {
       type: 'string',
+      pattern: '%s',
+      format: 'shell-words',
       description: 'A command that looks at the new file before it is used; `%s` is its path.',
     },
   },

@@ -8,19 +8,26 @@ export default defineModule({
     type: 'object',
     properties: {
       msg: { description: 'What to print; a text or any value.', default: 'Hello world!' },
-      var: { type: 'string', description: 'A text to print as it is: write `msg: "<%= x %>"` for a variable.' },
+      var: { expression: true, description: 'An expression, as in `when`: its value is printed behind its text.' },
       verbosity: { type: 'integer', default: 0, description: 'Taken for compatibility; it is always printed.' },
     },
     exclusive: [['var', 'msg']],
     freeForm: 'msg',
   },
-  examples: '- debug: { msg: "the kernel is <%= facts.kernel %>" }',
-  differences: ['`var` takes no expression: `msg: "<%= x %>"` prints any value.'],
+  examples: '- debug: { msg: "the kernel is <%= facts.kernel %>" }\n- debug: { var: facts.addresses }',
+  differences: [
+    '`var` with a name that nothing defines is an error before anything connects.',
+    '`verbosity` holds nothing back.',
+  ],
 })({
   plan: (p) => {
-    const shown = p.var ?? p.msg
-    if (shown instanceof Unknown) return { steps: [], output: String(shown) }
-    const output = typeof shown === 'string' ? shown : JSON.stringify(shown, null, 2)
-    return { steps: [], output, result: { msg: shown } }
+    if (p.var)
+      return { steps: [], output: `${p.var.text}: ${shown(p.var.value)}`, result: { [p.var.text]: p.var.value } }
+    return { steps: [], output: shown(p.msg), result: { msg: p.msg } }
   },
 })
+
+function shown(value: unknown): string {
+  if (typeof value === 'string' || value instanceof Unknown) return String(value)
+  return JSON.stringify(value, null, 2) ?? String(value)
+}

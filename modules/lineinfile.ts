@@ -10,6 +10,7 @@ export default defineModule({
       line: { type: 'string', aliases: ['value'], description: 'The line.' },
       regexp: {
         type: 'string',
+        format: 'python-regexp',
         aliases: ['regex'],
         description: 'A Python regular expression: the last line it fits is replaced, or with absent all are removed.',
       },
@@ -20,8 +21,16 @@ export default defineModule({
         default: 'present',
         description: 'Whether it is to be there.',
       },
-      insertafter: { type: 'string', description: 'Behind the last line that fits this expression; `EOF`, `BOF`.' },
-      insertbefore: { type: 'string', description: 'Before the last line that fits this expression; `BOF`.' },
+      insertafter: {
+        type: 'string',
+        format: 'python-regexp',
+        description: 'Behind the last line that fits this expression; `EOF`, `BOF`.',
+      },
+      insertbefore: {
+        type: 'string',
+        format: 'python-regexp',
+        description: 'Before the last line that fits this expression; `BOF`.',
+      },
       backrefs: {
         type: 'boolean',
         default: false,
@@ -32,6 +41,8 @@ export default defineModule({
       backup: { type: 'boolean', default: false, description: 'Keeps a copy of what is replaced.' },
       validate: {
         type: 'string',
+        pattern: '%s',
+        format: 'shell-words',
         description: 'A command that looks at the new file before it is used; `%s` is its path.',
       },
       ...ownershipParams,

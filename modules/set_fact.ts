@@ -1,4 +1,4 @@
-import { defineModule } from '../src/module.ts'
+import { defineModule, fail } from '../src/module.ts'
 
 export default defineModule({
   name: 'set_fact',
@@ -12,9 +12,14 @@ export default defineModule({
     additionalProperties: true,
   },
   examples: '- set_fact:\n    port: 8200\n    url: "http://<%= inventory_hostname %>:8200"',
+  differences: [
+    'The name of a variable is plain text, no template.',
+    'Nothing is cached between runs, whatever `cacheable` says.',
+  ],
 })({
   plan: (p) => {
     const { cacheable: _, ...variables } = p as Record<string, unknown>
-    return { steps: [], variables, result: { facts: variables } }
+    if (Object.keys(variables).length === 0) return fail('there is no variable to set')
+    return { steps: [], variables, result: { ansible_facts: variables } }
   },
 })

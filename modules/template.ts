@@ -18,6 +18,8 @@ export default defineModule({
       follow: { type: 'boolean', default: false, description: 'Writes to what a link at `dest` leads to.' },
       validate: {
         type: 'string',
+        pattern: '%s',
+        format: 'shell-words',
         description: 'A command that looks at the new file before it is used; `%s` is its path.',
       },
     },

@@ -1,6 +1,7 @@
 import { fromBytes } from '../host/bytes.ts'
 import type { StepEnd } from '../host/step.ts'
-import { type Value, ValueError } from '../language/playbook.ts'
+import { truth } from '../language/compile.ts'
+import type { Value } from '../language/playbook.ts'
 import type { TaskStatus } from '../report/events.ts'
 import { Unknown, UnknownValue } from '../unknown.ts'
 import type { Instance } from './instance.ts'
@@ -145,20 +146,6 @@ function evaluateAll(
     if (e instanceof UnknownValue) return new Unknown(e.because)
     throw e
   }
-}
-
-/** A condition's value, which has to be a boolean or as good as one.
- * @throws ValueError for text such as `yes`, which is always true to JavaScript and not what anyone means. */
-export function truth(value: unknown, at: Value): boolean {
-  if (typeof value === 'string' && value !== '' && /^(no|false|off|0)$/i.test(value))
-    throw new ValueError({
-      code: 'condition',
-      severity: 'error',
-      message: `the condition is the text \`${value}\`, which counts as true`,
-      span: at.span,
-      hint: "compare it: `x === 'yes'`",
-    })
-  return Boolean(value)
 }
 
 function isTrue(value: Value | undefined, { scope: at }: Instance, scope: HostScope): boolean {

@@ -11,7 +11,7 @@ type Who = keyof typeof umaskFree
 
 function applyClause(clause: string, text: string, mode: number, before: number, isDirectory: boolean): number {
   const found = /^([ugoa]*)((?:[-+=](?:[rwxXst]*|[ugo]))+)$/.exec(clause)
-  if (!found) throw new RangeError(`\`${text}\` is no mode: write it as '0644' or as 'u=rw,g=r,o='`)
+  if (!found) throw new RangeError(`write '0644' or 'u=rw,g=r,o=', not '${text}'`)
   const who = (found[1] === '' || found[1]!.includes('a') ? ['u', 'g', 'o'] : [...new Set(found[1])]) as Who[]
   let now = mode
   for (const [, sign, perms] of found[2]!.matchAll(/([-+=])([rwxXstugo]*)/g))

@@ -1,4 +1,7 @@
 import type { ErrorObject } from 'ajv'
+import { parseMode } from '../formats/mode.ts'
+import { pythonRegex } from '../formats/python-regex.ts'
+import { splitWords } from '../formats/shell-words.ts'
 import { coerce } from './coerce.ts'
 import { type Diagnostic, didYouMean, type Span } from './diagnostic.ts'
 import { itemAt } from './document.ts'
@@ -59,6 +62,10 @@ function diagnose(spec: ModuleSpec, data: Record<string, unknown>, params: Param
     if (both.length > 1)
       error('exclusive-params', `${both.map(code).join(' and ')} exclude each other`, params.get(both[1]!)!.span)
   }
+  for (const [name, schema] of Object.entries(spec.params.properties)) {
+    const wrong = wrongText(schema, data[name])
+    if (wrong) error('param', `\`${name}\` ${wrong}`, params.get(name)!.span)
+  }
   const validate = validatorOf(spec)
   if (validate(data)) return found
   const reported = new Set<string>()
@@ -72,6 +79,19 @@ function diagnose(spec: ModuleSpec, data: Record<string, unknown>, params: Param
     error(e.keyword === 'additionalProperties' ? 'unknown-param' : 'param', message, span, hint)
   }
   return found
+}
+
+/** What no JSON Schema says of a text. */
+function wrongText({ mode, format }: ParamSchema, value: unknown): string | undefined {
+  if (typeof value !== 'string') return undefined
+  try {
+    if (mode && !(mode === 'preserve' && value === mode)) parseMode(value, 0, false)
+    if (format === 'python-regexp') pythonRegex(value)
+    if (format === 'shell-words') splitWords(value)
+  } catch (e) {
+    return e instanceof RangeError ? `is no mode: ${e.message}` : `cannot be read: ${(e as Error).message}`
+  }
+  return undefined
 }
 
 const code = (text: string) => `\`${text}\``

@@ -3,6 +3,7 @@ import { type Item, type ScalarItem, toData } from './document.ts'
 import { type Expression, ExpressionError, parseExpression, type Scope } from './expression.ts'
 import { type Interpolation, isTemplated, parseInterpolation } from './interpolation.ts'
 import { type Value, ValueError } from './playbook.ts'
+import type { Evaluated } from './schema.ts'
 
 type Report = (d: Diagnostic) => void
 
@@ -31,13 +32,12 @@ export function constantValue(item: Item): Value {
 /** Compiles a bare expression (`when:`, `changed_when:`, …): a string, or a boolean for itself. */
 export function compileCondition(item: Item, report: Report): Value {
   if (item.kind === 'scalar' && typeof item.value === 'boolean') return constantValue(item)
+  return compileBare(item, report, 'condition', 'a condition is an expression or a boolean')
+}
+
+function compileBare(item: Item, report: Report, what: string, otherwise: string): Value {
   if (item.kind !== 'scalar' || typeof item.value !== 'string' || item.value.trim() === '') {
-    report({
-      code: 'condition',
-      severity: 'error',
-      message: 'a condition is an expression or a boolean',
-      span: item.span,
-    })
+    report({ code: 'condition', severity: 'error', message: otherwise, span: item.span })
     return constantValue(item)
   }
   const text = item.value
@@ -45,7 +45,7 @@ export function compileCondition(item: Item, report: Report): Value {
     report({
       code: 'condition',
       severity: 'error',
-      message: 'a condition is a bare expression, without `<%= %>` or `{{ }}` around it',
+      message: `${what === 'condition' ? 'a condition' : `\`${what}\``} is a bare expression, without \`<%= %>\` or \`{{ }}\` around it`,
       span: item.span,
       hint: `write \`${text.replace(/<%[=-]?|%>|\{\{|\}\}/g, '').trim()}\``,
     })
@@ -57,6 +57,50 @@ export function compileCondition(item: Item, report: Report): Value {
     report(placed(e, item, pythonHint(text)))
     return constantValue(item)
   }
+}
+
+/** Compiles a parameter of conditions: it comes to each with its text, up to the first that does not hold. */
+export function compileConditions(item: Item, report: Report): Value {
+  const items = item.kind === 'list' ? item.items : [item]
+  const conditions = items.map((i) => compileCondition(i, report))
+  const evaluate = (scope: Scope) => {
+    const found: Evaluated[] = []
+    for (const condition of conditions) {
+      const value = truth(condition.evaluate(scope), condition)
+      found.push({ text: textOf(condition), value })
+      if (!value) break
+    }
+    return found
+  }
+  return { span: item.span, item, constant: false, names: namesOf(conditions), evaluate }
+}
+
+/** Compiles a parameter that is one expression: it comes to its value with its text. */
+export function compileExpression(item: Item, name: string, report: Report): Value {
+  const value = compileBare(item, report, name, `\`${name}\` is an expression`)
+  return { ...value, constant: false, evaluate: (scope) => ({ text: textOf(value), value: value.evaluate(scope) }) }
+}
+
+const textOf = ({ item }: Value) => String(item?.kind === 'scalar' ? item.value : '').trim()
+
+function namesOf(values: readonly Value[]): ReadonlyMap<string, Span> {
+  const names = new Map<string, Span>()
+  for (const [name, span] of values.flatMap((v) => [...v.names])) if (!names.has(name)) names.set(name, span)
+  return names
+}
+
+/** A condition's value, which has to be a boolean or as good as one.
+ * @throws ValueError for text such as `yes`, which is always true to JavaScript and not what anyone means. */
+export function truth(value: unknown, at: Value): boolean {
+  if (typeof value === 'string' && value !== '' && /^(no|false|off|0)$/i.test(value))
+    throw new ValueError({
+      code: 'condition',
+      severity: 'error',
+      message: `the condition is the text \`${value}\`, which counts as true`,
+      span: at.span,
+      hint: "compare it: `x === 'yes'`",
+    })
+  return Boolean(value)
 }
 
 function expressionValue(item: ScalarItem, expression: Expression): Value {

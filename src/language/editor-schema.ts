@@ -1,6 +1,6 @@
 import { type JsonSchema, jsonSchema, mapValues } from './json-schema.ts'
 import { playKeys, taskKeys } from './keys.ts'
-import type { ParamsSchema } from './schema.ts'
+import type { ParamSchema, ParamsSchema } from './schema.ts'
 
 interface Described {
   readonly name: string
@@ -58,7 +58,7 @@ function paramsForEditor(params: ParamsSchema): JsonSchema {
     anyOf?: unknown
   }
   const open = mapValues(plain, (schema, name) => ({
-    anyOf: [schema, templated],
+    ...expressions(params.properties[name]!, { anyOf: [schema, templated] }),
     description: params.properties[name]?.description ?? '',
   }))
   const aliases = Object.entries(params.properties).flatMap(([name, schema]) =>
@@ -68,6 +68,11 @@ function paramsForEditor(params: ParamsSchema): JsonSchema {
   return params.freeForm === undefined
     ? { anyOf: [mapping, { type: 'null' }] }
     : { anyOf: [mapping, { type: ['string', 'null'] }] }
+}
+
+function expressions(schema: ParamSchema, otherwise: JsonSchema): JsonSchema {
+  if (schema.condition) return condition
+  return schema.expression ? { type: 'string' } : otherwise
 }
 
 /** The files in schemas/ that are made of the language and the modules, by name. */

@@ -10,8 +10,10 @@ export function jsonSchema(params: ParamsSchema): JsonSchema {
 }
 
 function plain(schema: ParamSchema): JsonSchema {
+  // what an expression comes to may be anything
+  if (schema.condition || schema.expression) return {}
   // a default is filled in by us; examples and descriptions would only make the generated code longer
-  const { aliases, secret, controllerPath, hostPath, mode, default: _, description, examples, ...rest } = schema
+  const { aliases, secret, controllerPath, hostPath, mode, format, default: _, description, examples, ...rest } = schema
   return {
     ...rest,
     ...(schema.items ? { items: plain(schema.items) } : {}),

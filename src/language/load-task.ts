@@ -1,7 +1,7 @@
 import { checkParams } from './check-params.ts'
-import { compileValue, constantValue } from './compile.ts'
+import { compileConditions, compileExpression, compileValue, constantValue, spanWithin } from './compile.ts'
 import { type Diagnostic, didYouMean } from './diagnostic.ts'
-import type { Item, MapItem } from './document.ts'
+import type { Item, MapItem, ScalarItem } from './document.ts'
 import { Fields } from './fields.ts'
 import { isTemplated } from './interpolation.ts'
 import { otherKey, taskKeys } from './keys.ts'
@@ -100,12 +100,29 @@ function loadParams(f: Fields, entry: Entry, spec: ModuleSpec): Map<string, Valu
   if (item.kind === 'map') addParams(params, item, spec, f)
   else if (item.kind === 'list' || item.value !== null) {
     const { freeForm } = spec.params
-    if (freeForm !== undefined && item.kind === 'scalar') params.set(freeForm, compileValue(item, f.report))
-    else f.error('params', `\`${entry.key}\` takes a mapping of its parameters`, item.span, oneLineHint(item))
+    if (freeForm !== undefined && item.kind === 'scalar') {
+      reportInlineParam(item, spec, f)
+      params.set(freeForm, compileParam(item, freeForm, spec, f))
+    } else f.error('params', `\`${entry.key}\` takes a mapping of its parameters`, item.span, oneLineHint(item))
   }
   if (args?.kind === 'map') addParams(params, args, spec, f)
   else if (args) f.error('type', '`args` is a mapping of parameters', args.span)
   return params
+}
+
+/** Ansible takes `creates=…` out of a command's text; here it would be an argument of the command. */
+function reportInlineParam(item: ScalarItem, spec: ModuleSpec, f: Fields): void {
+  if (!Object.hasOwn(spec.params.properties, 'creates')) return
+  const found = /(?:^|\s)((chdir|creates|removes|executable|stdin)=\S+)/.exec(String(item.value))
+  if (!found) return
+  const at = found.index + found[0].length - found[1]!.length
+  const [name, value] = [found[2]!, found[1]!.slice(found[2]!.length + 1)]
+  f.error(
+    'params',
+    `\`${name}=\` inside the text is no parameter here`,
+    spanWithin(item, at, at + found[1]!.length),
+    `write \`args: { ${name}: ${value} }\`; if the command is to get it, put the text under \`cmd:\``,
+  )
 }
 
 function oneLineHint(item: Item): string | undefined {
@@ -120,6 +137,10 @@ function addParams(params: Map<string, Value>, item: MapItem, spec: ModuleSpec, 
       continue
     }
     const name = spec.params.additionalProperties ? key : canonical(key, spec)
+    if (spec.params.additionalProperties && !/^[A-Za-z_]\w*$/.test(key)) {
+      f.error('variable-name', `\`${key}\` is no name of a variable: letters, digits and _ only`, keySpan)
+      continue
+    }
     if (name === undefined) {
       const near = didYouMean(key, Object.keys(spec.params.properties))
       f.error(
@@ -129,8 +150,14 @@ function addParams(params: Map<string, Value>, item: MapItem, spec: ModuleSpec, 
         near && `did you mean \`${near}\`?`,
       )
     } else if (params.has(name)) f.error('params', `\`${name}\` is given twice`, keySpan)
-    else if (value.kind !== 'scalar' || value.value !== null) params.set(name, compileValue(value, f.report))
+    else if (value.kind !== 'scalar' || value.value !== null) params.set(name, compileParam(value, name, spec, f))
   }
+}
+
+function compileParam(item: Item, name: string, spec: ModuleSpec, f: Fields): Value {
+  const schema = Object.hasOwn(spec.params.properties, name) ? spec.params.properties[name]! : {}
+  if (schema.condition) return compileConditions(item, f.report)
+  return schema.expression ? compileExpression(item, name, f.report) : compileValue(item, f.report)
 }
 
 function canonical(key: string, { params: { properties } }: ModuleSpec): string | undefined {

@@ -30,8 +30,14 @@ export interface ParamSchema {
   readonly controllerPath?: 'files' | 'templates'
   /** A path on the host: `~` is the home of the task's user, and a relative path starts there. */
   readonly hostPath?: true
-  /** For a string of a mode: octal in quotes, or symbolic; a number is an error that shows the fix. */
-  readonly mode?: true
+  /** Bare expressions, as in `when`: one or a list. The module gets each with its text, up to the first that does not hold. */
+  readonly condition?: true
+  /** One bare expression: the module gets its value with its text. */
+  readonly expression?: true
+  /** For a string of a mode: octal in quotes, or symbolic, or the word `preserve` too; a number is an error that shows the fix. */
+  readonly mode?: true | 'preserve'
+  /** What a text has to be besides: checked before anything connects. */
+  readonly format?: 'python-regexp' | 'shell-words'
 }
 
 /** A module's parameters: always an object of named parameters. */
@@ -49,24 +55,34 @@ export interface ParamsSchema {
   readonly exclusive?: readonly (readonly string[])[]
 }
 
+/** A bare expression of a parameter, evaluated. */
+export interface Evaluated {
+  readonly text: string
+  readonly value: unknown
+}
+
 /** The TypeScript type of a parameter's value. */
-export type FromSchema<S> = S extends { enum: readonly (infer E)[] }
-  ? E
-  : S extends { type: 'string' }
-    ? string
-    : S extends { type: 'integer' | 'number' }
-      ? number
-      : S extends { type: 'boolean' }
-        ? boolean
-        : S extends { type: 'array'; items: infer I }
-          ? readonly FromSchema<I>[]
-          : S extends { type: 'object'; properties: infer P }
-            ? ObjectOf<P, S extends { required: readonly (infer R)[] } ? R : never>
-            : S extends { type: 'object'; additionalProperties: infer A }
-              ? Readonly<Record<string, A extends object ? FromSchema<A> : unknown>>
-              : S extends { type: readonly (infer T)[] }
-                ? FromTypeName<T>
-                : unknown
+export type FromSchema<S> = S extends { condition: true }
+  ? readonly Evaluated[]
+  : S extends { expression: true }
+    ? Evaluated
+    : S extends { enum: readonly (infer E)[] }
+      ? E
+      : S extends { type: 'string' }
+        ? string
+        : S extends { type: 'integer' | 'number' }
+          ? number
+          : S extends { type: 'boolean' }
+            ? boolean
+            : S extends { type: 'array'; items: infer I }
+              ? readonly FromSchema<I>[]
+              : S extends { type: 'object'; properties: infer P }
+                ? ObjectOf<P, S extends { required: readonly (infer R)[] } ? R : never>
+                : S extends { type: 'object'; additionalProperties: infer A }
+                  ? Readonly<Record<string, A extends object ? FromSchema<A> : unknown>>
+                  : S extends { type: readonly (infer T)[] }
+                    ? FromTypeName<T>
+                    : unknown
 
 type FromTypeName<T> = T extends 'string'
   ? string
