@@ -11,8 +11,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { connect } from 'node:net'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { base, cache, makeBase } from './base.ts'
+import { intoOwnGroups, removeGroups } from './cgroup.ts'
 
 export { canBootLab } from './base.ts'
 
@@ -158,8 +159,11 @@ async function boot(host: LabHost, dir: string): Promise<void> {
   if (!isMounted(host.root)) must('mount', ['-t', 'overlay', 'overlay', '-o', options, host.root])
   const log = openSync(join(at, 'console'), 'a')
   const child = spawn(
-    'systemd-nspawn',
+    'sh',
     [
+      '-c',
+      `${intoOwnGroups(groupOf(at))}; exec systemd-nspawn "$@"`,
+      'sh',
       `--directory=${host.root}`,
       `--machine=${host.name}`,
       '--boot',
@@ -176,6 +180,11 @@ async function boot(host: LabHost, dir: string): Promise<void> {
   await until(() => answers(host.address), 60_000, `${host.name} does not answer: ${join(at, 'console')}`)
   const nologin = () => `/proc/${leaderOf(at)}/root/run/nologin`
   await until(async () => leaderOf(at) !== undefined && !existsSync(nologin()), 30_000, `${host.name} lets nobody in`)
+}
+
+/** By block and host. */
+function groupOf(at: string): string {
+  return `runbook-lab-${basename(dirname(at))}-${basename(at)}`
 }
 
 function must(command: string, args: readonly string[]): void {
@@ -254,6 +263,7 @@ function tearDown(dir: string): void {
   for (const name of readdirSync(dir).filter((n) => /^h\d+$/.test(n))) {
     const at = join(dir, name)
     endProcess(at)
+    removeGroups(groupOf(at))
     if (isMounted(join(at, 'root'))) spawnSync('umount', ['--lazy', join(at, 'root')])
   }
   rmSync(dir, { recursive: true, force: true })
