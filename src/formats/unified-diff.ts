@@ -19,7 +19,7 @@ export function unifiedDiff(path: string, before: Buffer | undefined, after: Buf
     undefined,
     { context: 3 },
   )
-  const lines = text.replace(/^=+\n/, '').split('\n')
+  const lines = text.replace(/^(Index: [\s\S]*?\n)?=+\n/, '').split('\n')
   if (lines.length <= longest) return lines.join('\n')
   return `${lines.slice(0, longest).join('\n')}\n(… ${lines.length - longest} lines more)\n`
 }

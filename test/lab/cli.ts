@@ -1,18 +1,58 @@
-// The lab for people: `node scripts/run.mjs test/lab/cli.ts up [N] | down | status | prepare`.
+// The lab for people: `npm run lab -- up [N] [NAME] | down [NAME] | prepare | why`, and without a word the labs that are up.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { canBootLab, makeBase } from './base.ts'
-import { bootLab, findLab, keptLabs } from './lab.ts'
+import { bootLab, findLab, keptLabs, type Lab } from './lab.ts'
+import { makeSite } from './site.ts'
 
-const [command = 'status', argument] = process.argv.slice(2)
+const [command = 'status', ...rest] = process.argv.slice(2)
 const reason = canBootLab()
+if (command === 'why') {
+  console.log(reason ?? '')
+  process.exit(0)
+}
 if (reason !== undefined) {
   console.error(reason)
   process.exit(1)
 }
-if (command === 'prepare') makeBase((line) => console.log(line))
-else if (command === 'up') {
-  const lab = await bootLab(Number(argument ?? 3), { keep: true })
+// an exit takes down what is half up
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
+
+const kept = (): Lab[] => keptLabs().flatMap((block) => findLab(block) ?? [])
+const nameFile = (lab: Lab) => join(lab.dir, 'name')
+const nameOf = (lab: Lab) => (existsSync(nameFile(lab)) ? readFileSync(nameFile(lab), 'utf8') : '')
+
+async function up(count: number, name: string | undefined): Promise<void> {
+  const lab = await bootLab(count, { keep: true })
+  try {
+    makeSite(lab)
+    if (name !== undefined) writeFileSync(nameFile(lab), name)
+  } catch (e) {
+    lab.stop()
+    throw e
+  }
   console.log(lab.dir)
-} else if (command === 'down') for (const block of keptLabs()) findLab(block)?.stop()
-else
-  for (const block of keptLabs())
-    for (const h of findLab(block)?.hosts ?? []) console.log(`${h.name} ${h.address} ${h.root}`)
+}
+
+function down(name: string | undefined): void {
+  for (const lab of kept().filter((l) => name === undefined || nameOf(l) === name)) {
+    lab.stop()
+    console.log(`taken down: ${lab.hosts.map((h) => h.name).join(', ')} (${lab.dir})`)
+  }
+}
+
+function status(): void {
+  for (const lab of kept()) {
+    console.log(`${lab.dir}${nameOf(lab) === '' ? '' : `, of the ${nameOf(lab)}`}`)
+    for (const h of lab.hosts) console.log(`  ${h.name} ${h.address} ${h.root}`)
+  }
+}
+
+if (command === 'prepare') makeBase((line) => console.log(line))
+else if (command === 'up') await up(Number(rest[0] ?? 3), rest[1])
+else if (command === 'down') down(rest[0])
+else if (command === 'status') status()
+else {
+  console.error(`there is no ${command}: up [N] [NAME], down [NAME], prepare, why`)
+  process.exit(1)
+}

@@ -47,7 +47,7 @@ const users = 'root deploy admin plain shbash shdash shzsh shfish shcsh shmksh n
 export async function bootLab(count: number, options: { keep?: boolean } = {}): Promise<Lab> {
   makeBase((line) => console.error(line))
   sweep()
-  const block = claimBlock(options.keep ?? false)
+  const block = claimBlock()
   const dir = join(runs, String(block))
   const keyFile = join(dir, 'key')
   keygen(keyFile)
@@ -56,11 +56,15 @@ export async function bootLab(count: number, options: { keep?: boolean } = {}): 
     return { name, address: `127.77.${block}.${11 + i}`, root: join(dir, name, 'root') }
   })
   const stop = () => tearDown(dir)
-  if (!options.keep) process.on('exit', stop)
+  process.on('exit', stop)
   try {
     for (const host of hosts) prepareHost(host, dir, keyFile)
     writeInventory(dir, hosts, keyFile)
     await Promise.all(hosts.map((h) => boot(h, dir)))
+    if (options.keep) {
+      writeFileSync(join(dir, 'owner'), 'kept')
+      process.off('exit', stop)
+    }
   } catch (e) {
     stop()
     throw e
@@ -105,12 +109,12 @@ function labOf(dir: string, hosts: readonly LabHost[], stop: () => void): Lab {
 }
 
 /** A block of addresses nobody else has; its directory is the claim. */
-function claimBlock(keep: boolean): number {
+function claimBlock(): number {
   mkdirSync(runs, { recursive: true })
   for (let block = 1; block < 250; block++) {
     try {
       mkdirSync(join(runs, String(block)), { mode: 0o700 })
-      writeFileSync(join(runs, String(block), 'owner'), keep ? 'kept' : String(process.pid))
+      writeFileSync(join(runs, String(block), 'owner'), String(process.pid))
       return block
     } catch {
       // somebody has it
@@ -171,6 +175,8 @@ async function boot(host: LabHost, dir: string): Promise<void> {
       '--console=pipe',
       '--register=no',
       '--keep-unit',
+      // Vault locks its memory
+      '--capability=CAP_IPC_LOCK',
     ],
     { stdio: ['ignore', log, log], detached: true },
   )
