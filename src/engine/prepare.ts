@@ -125,7 +125,7 @@ function readyHost(
   )
   try {
     const at: Scope = scope.forTask(new Map(), new Map())
-    const target = targetOf(name, variables, (v) => scope.evaluate(v.value, at), selection.target)
+    const target = targetOf(name, variables, (v) => scope.evaluate(v.value, at), selection.target, selection.extra)
     return { target, variables, given }
   } catch (e) {
     if (!(e instanceof ValueError)) throw e

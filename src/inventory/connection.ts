@@ -22,16 +22,20 @@ export interface TargetDefaults {
   readonly keyFile?: string | undefined
 }
 
-/** Reads the connection variables of a host; those of the command line are the strongest.
- * @param evaluate the value of a variable by name, undefined where there is none.
+/** Reads the connection variables of a host.
+ * @param evaluate the value of a variable of the inventory.
+ * @param extra the variables of the command line: the strongest.
  * @throws ValueError for one of the wrong type, or that means what is not supported. */
 export function targetOf(
   name: string,
   variables: ReadonlyMap<string, Variable>,
   evaluate: (variable: Variable) => unknown,
   defaults: TargetDefaults = {},
+  extra: Readonly<Record<string, unknown>> = {},
 ): Target {
   const get = (...names: string[]): unknown => {
+    const given = names.find((n) => Object.hasOwn(extra, n))
+    if (given !== undefined) return extra[given]
     const found = names.map((n) => variables.get(n)).find((v) => v !== undefined)
     return found && evaluate(found)
   }
@@ -41,11 +45,11 @@ export function targetOf(
   }
   const kind = text('ansible_connection') ?? (isLocal(name, variables) ? 'local' : 'ssh')
   if (!['ssh', 'local', 'smart', 'paramiko', 'paramiko_ssh'].includes(kind))
-    throw wrong(variables.get('ansible_connection')!, `there is no connection \`${kind}\` here`, 'use ssh or local')
+    throw wrong(variables.get('ansible_connection'), `there is no connection \`${kind}\` here`, 'use ssh or local')
   const port = Number(text('ansible_port', 'ansible_ssh_port') ?? 22)
   if (!Number.isInteger(port) || port < 1 || port > 65535)
     throw wrong(
-      variables.get('ansible_port') ?? variables.get('ansible_ssh_port')!,
+      variables.get('ansible_port') ?? variables.get('ansible_ssh_port'),
       'a port is a number from 1 to 65535',
     )
   const key = text('ansible_ssh_private_key_file', 'ansible_private_key_file') ?? defaults.keyFile
@@ -72,12 +76,12 @@ function flag(value: unknown): boolean | undefined {
   return typeof value === 'boolean' ? value : /^(true|yes|on|1)$/i.test(String(value))
 }
 
-function wrong({ value }: Variable, message: string, hint?: string): ValueError {
+function wrong(at: Variable | undefined, message: string, hint?: string): ValueError {
   return new ValueError({
     code: 'connection',
     severity: 'error',
     message,
-    span: value.span,
+    ...(at === undefined ? {} : { span: at.value.span }),
     ...(hint === undefined ? {} : { hint }),
   })
 }
