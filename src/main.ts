@@ -3,6 +3,12 @@ import { type RunningOptions, withHostOptions, withRunOptions } from './commands
 import { UsageError } from './commands/usage-error.ts'
 import { version } from './commands/version.ts'
 
+// a reader that went away (`| head`, a terminal that was closed) is no reason to end in the middle of a run
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (e: NodeJS.ErrnoException) => {
+    if (e.code !== 'EPIPE' && e.code !== 'EIO') process.exitCode = 1
+  })
+
 const codes = `
 Exit codes: 0 all well (check: converged); 1 a host failed; 2 check found changes to make;
 3 a host was unreachable (and none failed); 4 invalid files or usage, nothing connected; 130 interrupted.`

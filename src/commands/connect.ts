@@ -6,6 +6,9 @@ import type { Connection } from '../transport/stream.ts'
 import type { RunningOptions } from './options.ts'
 import { askSecret } from './prompt.ts'
 
+/** Seconds between two signs of life: a host that gives none is lost after four times as long. */
+const keepalive = 10
+
 /** How hosts are connected to. ssh2 is loaded for the first host that needs it. */
 export function connectTo(
   options: RunningOptions,
@@ -20,7 +23,7 @@ export function connectTo(
         : [join(homedir(), '.ssh/known_hosts'), '/etc/ssh/ssh_known_hosts'],
       acceptNew: options.acceptNew ?? false,
       connectTimeout: options.timeout,
-      keepalive: 15,
+      keepalive,
       agent: process.env.SSH_AUTH_SOCK,
       password,
       askPassphrase: (file) => askSecret(`passphrase of ${file}: `),

@@ -29,6 +29,7 @@ export async function runPlays(
     diff: options.diff ?? false,
     become: options.become ?? false,
     becomePassword: become,
+    secrets: password === undefined ? [] : [password],
     forceHandlers: options.forceHandlers ?? false,
     strict: options.strict ?? false,
     connect: connectTo(options, password),
@@ -45,7 +46,10 @@ export async function runPlays(
   }
 }
 
-/** The first signal lets the running steps end, the second ends everything. */
+/** Milliseconds for the hosts to end what runs, and for the recap, after a second signal. */
+const lastWords = 8000
+
+/** The first signal lets the running steps end, the second ends everything, the third also this process as it stands. */
 function onSignals(run: Run): () => void {
   let count = 0
   const handle = () => {
@@ -53,7 +57,10 @@ function onSignals(run: Run): () => void {
     if (count === 1) {
       process.stderr.write('\ninterrupted: the running steps end, nothing new starts; once more ends at once\n')
       run.stop()
-    } else void run.kill().finally(() => process.exit(130))
+    } else if (count === 2) {
+      setTimeout(() => process.exit(130), lastWords).unref()
+      void run.kill()
+    } else process.exit(130)
   }
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
   for (const s of signals) process.on(s, handle)

@@ -52,7 +52,7 @@ export class HostRun {
       } else if (end === 'done' && this.#converged() && this.#o.strict) end = 'failed'
       return end
     } catch (e) {
-      if (!(e instanceof ConnectError || e instanceof SessionLost)) throw e
+      if (!(e instanceof ConnectError || e instanceof SessionLost)) return this.#bug(e)
       const hint = e instanceof ConnectError ? e.hint : undefined
       this.#o.emit({
         event: 'host',
@@ -63,6 +63,13 @@ export class HostRun {
       })
       return 'unreachable'
     }
+  }
+
+  /** What is wrong in this program ends one host, not the run. */
+  #bug(e: unknown): HostEnd {
+    const message = `this is a bug of runbook: ${e instanceof Error ? e.stack : String(e)}`
+    this.#o.emit({ event: 'host', host: this.#o.host, status: 'failed', message })
+    return 'failed'
   }
 
   async #passes(): Promise<HostEnd> {

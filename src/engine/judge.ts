@@ -126,7 +126,7 @@ function rawOf({ outcome }: Instance, ends: readonly StepEnd[] | undefined): Raw
 /** Why a step failed: its exit status and the end of what it said. */
 export function stepFailure(summary: string, end: StepEnd): string {
   if (end.outcome === 'timed-out') return `${summary}: it was ended after ${Math.round(end.ms / 1000)} s`
-  if (end.outcome === 'lost') return `${summary}: the connection was lost while it ran`
+  if (end.outcome === 'lost') return `${summary}: the connection was lost while it ran: ${fromBytes(end.stderr)}`
   if (end.outcome === 'not-started') return `${summary}: it was not started`
   const said = fromBytes(end.stderr).trim() || fromBytes(end.stdout).trim()
   return `${summary}: exit status ${end.status}${said === '' ? '' : `: ${said.slice(-2000)}`}`

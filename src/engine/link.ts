@@ -2,7 +2,7 @@ import { type Answers, Conversation } from '../host/conversation.ts'
 import type { Facts } from '../host/facts.ts'
 import type { Become } from '../host/open.ts'
 import type { Read } from '../host/read.ts'
-import type { Connection } from '../transport/stream.ts'
+import { ConnectError, type Connection } from '../transport/stream.ts'
 
 /** A host's connection and the shells on it, one for each user; opened when they are first needed, kept for the run. */
 export class HostLink {
@@ -11,6 +11,8 @@ export class HostLink {
   readonly #facts = new Map<string, Facts>()
   readonly #talks = new Map<string, Promise<Conversation>>()
   readonly #open = new Set<Conversation>()
+  readonly #killed: Promise<never>
+  #interrupt: (e: ConnectError) => void = () => {}
   #connection: Promise<Connection> | undefined
   #stopped = false
 
@@ -18,6 +20,10 @@ export class HostLink {
   constructor(connect: () => Promise<Connection>, become: (user: string) => Become | undefined) {
     this.#connect = connect
     this.#become = become
+    this.#killed = new Promise((_, reject) => {
+      this.#interrupt = reject
+    })
+    this.#killed.catch(() => {})
   }
 
   facts(user: string): Facts | undefined {
@@ -48,7 +54,10 @@ export class HostLink {
 
   async #openTalk(user: string): Promise<Conversation> {
     this.#connection ??= this.#connect()
-    const talk = await Conversation.open(await this.#connection, user === '' ? undefined : this.#become(user))
+    const talk = await Conversation.open(
+      await Promise.race([this.#connection, this.#killed]),
+      user === '' ? undefined : this.#become(user),
+    )
     this.#open.add(talk)
     if (this.#stopped) talk.stop()
     return talk
@@ -66,12 +75,15 @@ export class HostLink {
 
   /** Ends at once, with what runs on the host. */
   async kill(): Promise<void> {
+    this.#interrupt(new ConnectError('lost', 'interrupted while connecting'))
     await this.#end((talk) => talk.kill())
   }
 
   async #end(end: (talk: Conversation) => Promise<void>): Promise<void> {
     await Promise.all([...this.#open].map(end))
-    const connection = await this.#connection?.catch(() => undefined)
+    // one that is still being made is not waited for
+    const pending = new Promise<undefined>((resolve) => setImmediate(resolve, undefined))
+    const connection = await Promise.race([this.#connection?.catch(() => undefined), pending])
     await connection?.close()
   }
 }

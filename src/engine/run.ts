@@ -33,6 +33,8 @@ export interface RunOptions {
   /** For plays and tasks that say nothing. */
   readonly become: boolean
   readonly becomePassword: string | undefined
+  /** Never shown, wherever they come up. */
+  readonly secrets?: readonly string[]
   readonly forceHandlers: boolean
   readonly strict: boolean
   /** @throws ConnectError */
@@ -52,7 +54,8 @@ export class Run {
 
   constructor(options: RunOptions) {
     this.#o = options
-    if (options.becomePassword !== undefined) this.#redactor.add(options.becomePassword)
+    for (const secret of [options.becomePassword, ...(options.secrets ?? [])])
+      if (secret !== undefined) this.#redactor.add(secret)
   }
 
   /** @returns what it came to; the last event was emitted then, and every connection is closed. */

@@ -36,31 +36,38 @@ const loop = (nonce: string, shell: string): string =>
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is shell
     'd=$(mktemp -d "${TMPDIR:-/tmp}/runbook.XXXXXXXXXX") || exit 97',
     'trap "rm -rf $d" 0',
-    'trap "exit 129" 1 2 13 15',
+    'E() { test -e "$d/w" && exit 94; exit 129; }',
+    'trap E 1 2 13 15',
     'y=$(echo 123; echo 45678)',
     `${tryReaders}; else exit 96; fi`,
     'S=; command -v setsid >/dev/null 2>&1 && S=setsid',
-    // the step's group first, then the loop itself, whose exit trap removes the directory
-    'K() { : >"$d/k"; test -s "$d/p" && read -r p <"$d/p" && kill -TERM "-$p" 2>/dev/null && sleep 1 && kill -KILL "-$p" 2>/dev/null; kill -TERM $$; exit 0; }',
+    // a step that was killed itself left its temporary file: $d/t names it
+    'T() { test -e "$d/t" && { rm -rf -- "$(cat "$d/t")"; rm -f "$d/t"; }; }',
+    'W() { for n in 1 2 3 4 5 6 7 8 9 10; do kill -0 $1 2>/dev/null || return 0; sleep 0.1 2>/dev/null || sleep 1; done; kill -KILL $1 2>/dev/null; }',
+    // the step's group first, then the loop itself, whose exit trap removes the directory unless it was killed
+    'K() { : >"$d/k"; test -s "$d/p" && read -r p <"$d/p" && kill -TERM "-$p" 2>/dev/null && W "-$p"; T; kill -TERM $$ 2>/dev/null && W $$; rm -rf "$d"; exit 0; }',
     'mkfifo "$d/f" || exit 95',
-    'exec 5<&0 </dev/null 6<>"$d/f"',
+    'exec 5<&0 </dev/null',
     'D() { while read -r k i n; do case $k in ' +
-      'b|s) R "$n" >"$d/$i" || K; test "$(wc -c <"$d/$i")" -eq "$n" || K; test $k = b || echo "$i" >&6;; ' +
+      'b|s) R "$n" >"$d/$i" || { rm -f "$d/$i"; : >"$d/w"; K; }; test "$(wc -c <"$d/$i")" -eq "$n" || K; test $k = b || echo "$i";; ' +
       'x) : >"$d/x";; ' +
       't) test "$(cat "$d/c" 2>/dev/null)" = "$i" && read -r p <"$d/p" && ( { kill -TERM "-$p"; sleep 2; kill -KILL "-$p"; } >/dev/null 2>&1 & );; ' +
-      'q) echo q >&6; exit 0;; ' +
+      'q) echo q; exit 0;; ' +
       'esac; done; K; }',
-    'D <&5 5<&- >/dev/null 2>&1 & exec 5<&-',
+    // the watcher alone writes to the queue: when it is gone, the loop ends too
+    'D <&5 5<&- >"$d/f" 2>/dev/null & exec 5<&- 6<"$d/f"',
     `echo ${nonce}`,
     `while read -r i <&6; do test "$i" = q && exit 0; ` +
       'case $i in a*) test -e "$d/x" || test -e "$d/z";; *) rm -f "$d/z"; false;; esac && e=98 || { ' +
       `echo "$i" >"$d/c"; d="$d" m="$m" $S ${shell} "$d/$i" 3>&1 >/dev/null 2>&1 6<&-; e=$?; ` +
-      'test -e "$d/k" && exit 129; test "$e" = 0 || case $i in a*) : >"$d/z";; esac; }; ' +
+      'test -e "$d/k" && E; test "$e" = 0 || case $i in a*) : >"$d/z";; esac; T; }; ' +
       `rm -f "$d/p" "$d/c" "$d/$i"; echo; echo ${nonce} "$i" "$e"; done`,
+    'exit 93',
   ].join('; ')
 
 /** The command line that starts the loop. `nonce` is a fresh word of letters and digits; `shell` the POSIX shell to run it.
- * Exit codes of its own: 95 no FIFO, 96 no exact reader, 97 no private directory, 129 told to end. */
+ * Exit codes of its own: 93 the watcher is gone, 94 no room for what was sent, 95 no FIFO, 96 no exact reader, 97 no private
+ * directory, 129 told to end. */
 export function bootstrapCommand(nonce: string, shell = 'sh'): string {
   const text = loop(nonce, shell).replaceAll('& ;', '&').replaceAll('&; ', '& ')
   if (/['\\!\n]/.test(text)) throw new Error('the bootstrap holds a character that a login shell would change')

@@ -1,6 +1,6 @@
 import { type CommandStream, ConnectError, type Connection } from '../transport/stream.ts'
 import { bootstrapCommand } from './bootstrap.ts'
-import { newNonce, Session, type SessionLost } from './session.ts'
+import { isLoopEnding, newNonce, Session, type SessionLost } from './session.ts'
 import { quote } from './shell.ts'
 
 /** As whom a shell runs on a host. */
@@ -27,17 +27,18 @@ export async function openSession(connection: Connection, become?: Become): Prom
 
 /** Why a session never started, as an error for the report. */
 export function startFailure(e: SessionLost, become?: Become): ConnectError {
-  if (become && e.code !== undefined) return becomeError(e.message, become)
-  const reasons: Record<number, string> = {
-    95: 'mkfifo failed there',
-    96: 'neither `dd` nor `head` there reads exactly',
-    97: 'no private directory could be made in TMPDIR or /tmp',
-  }
-  return new ConnectError('shell', `no POSIX shell could be started on the host: ${reasons[e.code ?? 0] ?? e.message}`)
+  if (become && e.code !== undefined && !isLoopEnding(e.code)) return becomeError(e.message, e.code, become)
+  return new ConnectError('shell', `no POSIX shell was started on the host: ${e.message}`)
 }
 
-function becomeError(said: string, { user, password }: Become): ConnectError {
+function becomeError(said: string, code: number, { user, password }: Become): ConnectError {
   const last = said.trim().split('\n').pop() ?? ''
+  if (/must have a tty/.test(said))
+    return new ConnectError(
+      'become',
+      `sudo on the host works only on a terminal (requiretty), so ${user} can not be become`,
+      `take requiretty away for this user: \`Defaults:NAME !requiretty\` in /etc/sudoers.d`,
+    )
   if (/a password is required|a terminal is required/.test(said))
     return new ConnectError(
       'become',
@@ -56,7 +57,7 @@ function becomeError(said: string, { user, password }: Become): ConnectError {
       `this user may not become ${user} by sudo`,
       'allow it in /etc/sudoers.d, or connect as another user',
     )
-  if (/sudo.*not found|not found.*sudo/i.test(said))
+  if (code === 127 || /sudo.*not found|not found.*sudo/i.test(said))
     return new ConnectError('become', 'there is no sudo on the host', 'install sudo, or connect as root without become')
   if (/unknown user/.test(said)) return new ConnectError('become', `the host has no user ${user}`)
   return new ConnectError('become', `sudo to ${user} failed: ${last || 'it ended at once'}`)
@@ -74,7 +75,7 @@ async function answerPrompt(stream: CommandStream, session: Session, prompt: str
     const asked = stream.errors().split(prompt).length - 1
     if (asked > 1) {
       await session.kill()
-      throw becomeError('try again', become)
+      throw becomeError('try again', 1, become)
     }
     if (asked === 1 && !sent) stream.input.write(`${become.password}\n`)
     sent ||= asked === 1

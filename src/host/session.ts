@@ -24,8 +24,31 @@ export function newNonce(): string {
   return randomBytes(16).toString('hex')
 }
 
+/** Seconds within which the loop has to say that it is there. */
+const patience = 30
+/** Seconds that ending it may take; after that the stream is cut. */
+const grace = 4
+
 /** The longest noise before the loop's first line that is waited for, in bytes. */
 const longestNoise = 1 << 20
+
+/** No line that ends a script is longer. */
+const longestMark = 128
+
+/** Why the loop ended by itself, by its exit code (bootstrap.ts). */
+const endings: Readonly<Record<number, string>> = {
+  93: 'the shell on the host was killed',
+  94: 'there is no room for what was sent: TMPDIR or /tmp on the host is full',
+  95: 'no FIFO can be made in TMPDIR or /tmp on the host',
+  96: 'neither `dd` nor `head` on the host reads exactly',
+  97: 'no private directory can be made in TMPDIR or /tmp on the host',
+  129: 'the shell on the host was told to end',
+}
+
+/** Whether an exit code is one that the loop itself ends with. */
+export function isLoopEnding(code: number): boolean {
+  return code in endings
+}
 
 /** The status of a step that was passed over. */
 export const notStarted = 98
@@ -47,6 +70,8 @@ export class Session {
   readonly #nonce: string
   #queue: Pending[] = []
   #received: Buffer[] = []
+  /** The end of what was received: marks are looked for in it and what comes next. */
+  #tail: Buffer = Buffer.alloc(0)
   #started = false
   #lost: SessionLost | undefined
   #count = 0
@@ -54,7 +79,7 @@ export class Session {
   #markReady: () => void = () => {}
   #markFailed: (e: Error) => void = () => {}
 
-  constructor(stream: CommandStream, nonce: string) {
+  constructor(stream: CommandStream, nonce: string, startTimeout = patience) {
     this.#stream = stream
     this.#nonce = nonce
     this.ready = new Promise((resolve, reject) => {
@@ -65,6 +90,11 @@ export class Session {
     this.ready.catch(() => {})
     stream.output.on('data', (data: Buffer) => this.#receive(data))
     stream.output.on('error', () => {})
+    const late = setTimeout(() => {
+      this.#lose(undefined, `the login shell did not start it within ${startTimeout} s${this.#noise()}`)
+      stream.destroy()
+    }, startTimeout * 1000)
+    this.ready.finally(() => clearTimeout(late)).catch(() => {})
     void stream.ended.then(({ code }) => this.#lose(code))
   }
 
@@ -94,12 +124,15 @@ export class Session {
   }
 
   #enqueue(name: string, script: string | Buffer, timeout?: number, onStart?: () => void): Promise<ScriptEnd> {
-    return new Promise((resolve, reject) => {
+    const end = new Promise<ScriptEnd>((resolve, reject) => {
       if (this.#lost) return reject(this.#lost)
       this.#queue.push({ name, resolve, reject, timeout, onStart, started: 0, timer: undefined, timedOut: false })
       this.#send('s', name, Buffer.concat([Buffer.from(scriptHead), Buffer.from(script)]))
       if (this.#queue.length === 1) this.#begin()
     })
+    // a session may be lost before its scripts are waited for
+    end.catch(() => {})
+    return end
   }
 
   /** The first of the queue runs now, as far as this end can tell. */
@@ -123,13 +156,24 @@ export class Session {
   /** Ends the loop when all that was queued is done. */
   async close(): Promise<void> {
     if (!this.#lost) this.#stream.input.end('q\n')
-    await this.#stream.ended
+    await this.#ended()
   }
 
   /** Ends at once, and with it what runs on the host. */
   async kill(): Promise<void> {
+    this.#lose(undefined, 'it was interrupted')
     this.#stream.input.end()
-    await this.#stream.ended
+    await this.#ended()
+  }
+
+  async #ended(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, grace * 1000)
+    })
+    await Promise.race([this.#stream.ended, late])
+    clearTimeout(timer)
+    this.#stream.destroy()
   }
 
   #send(kind: 'b' | 's', name: string, bytes: Buffer): void {
@@ -138,8 +182,16 @@ export class Session {
   }
 
   #receive(data: Buffer): void {
+    if (this.#lost) return
     this.#received.push(data)
+    // each byte is looked at once, however much a script says
+    const near = Buffer.concat([this.#tail, data])
+    this.#tail = near.subarray(-longestMark)
     if (!this.#started && !this.#start()) return
+    if (near.includes(this.#nonce)) this.#takeEnds()
+  }
+
+  #takeEnds(): void {
     for (let next = this.#queue[0]; next; next = this.#queue[0]) {
       const end = this.#takeEnd(next.name)
       if (!end) return
@@ -173,9 +225,18 @@ export class Session {
     return { status: Number(all.subarray(at + mark.length, close).toString('latin1')), output: all.subarray(0, at) }
   }
 
-  #lose(code: number | undefined): void {
+  /** What a login said instead of starting the loop. */
+  #noise(): string {
+    const text = Buffer.concat(this.#received).toString('latin1').trim().slice(-500)
+    return text === '' ? '' : `; it said: ${text}`
+  }
+
+  #lose(code: number | undefined, why?: string): void {
+    if (this.#lost) return
     const said = this.#stream.errors().trim()
-    this.#lost = new SessionLost(said === '' ? 'the connection ended' : said, code)
+    const own = code === undefined ? undefined : endings[code]
+    const reason = own === undefined ? said || `the connection ended${this.#started ? '' : this.#noise()}` : own
+    this.#lost = new SessionLost(why ?? (own === undefined || said === '' ? reason : `${own} (${said})`), code)
     this.#markFailed(this.#lost)
     for (const p of this.#queue) {
       clearTimeout(p.timer)

@@ -13,6 +13,9 @@ export interface Output {
   flush(): Promise<void>
 }
 
+/** A pipe without a reader, a terminal that was closed. */
+const goneReader = new Set(['EPIPE', 'ERR_STREAM_DESTROYED', 'EIO'])
+
 /** A stream that outlives its reader: after EPIPE the rest is dropped in silence, so that the run itself goes on. */
 export function quietOutput(stream: TextStream): Output {
   let failure: NodeJS.ErrnoException | undefined
@@ -27,7 +30,7 @@ export function quietOutput(stream: TextStream): Output {
       if (!failure) await new Promise<void>((resolve) => stream.write('', () => resolve()))
       // A failed write calls back before the stream says why.
       await new Promise<void>((resolve) => setImmediate(resolve))
-      if (failure && failure.code !== 'EPIPE' && failure.code !== 'ERR_STREAM_DESTROYED') throw failure
+      if (failure && !goneReader.has(failure.code ?? '')) throw failure
     },
   }
 }

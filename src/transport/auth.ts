@@ -15,6 +15,14 @@ export interface AuthMethod {
   readonly auth: object
 }
 
+/** The ways to try at once, and those that need a passphrase first: they are for when the others did not do. */
+export interface Ways {
+  readonly ready: readonly AuthMethod[]
+  /** Undefined where no key is encrypted.
+   * @throws ConnectError when the key stays closed. */
+  readonly unlock: (() => Promise<AuthMethod[]>) | undefined
+}
+
 interface AuthOptions {
   readonly agent: string | undefined
   readonly password: string | undefined
@@ -22,63 +30,100 @@ interface AuthOptions {
 }
 
 const standardKeys = ['id_ed25519', 'id_ecdsa', 'id_rsa']
-const parsed = new Map<string, Promise<ssh2.ParsedKey>>()
 
-/** The ways to try, in order: the key that is named, or else the agent's and the standard ones; then the password.
- * @throws ConnectError for a named key that can't be used. */
-export async function authMethods(target: SshTarget, options: AuthOptions, ssh: typeof ssh2): Promise<AuthMethod[]> {
-  const methods: AuthMethod[] = []
-  const base = { username: target.user }
-  const publicKey = (key: ssh2.ParsedKey, label: string): AuthMethod => ({
-    label,
-    needs: 'publickey',
-    auth: { ...base, type: 'publickey', key },
-  })
-  if (target.keyFile !== undefined)
-    methods.push(publicKey(await keyOf(target.keyFile, options, ssh), `the key ${target.keyFile}`))
-  else {
-    if (options.agent)
-      methods.push({
-        label: 'the keys of the agent',
-        needs: 'publickey',
-        auth: { ...base, type: 'agent', agent: options.agent },
-      })
-    for (const file of standardKeys.map((n) => join(homedir(), '.ssh', n)).filter(existsSync)) {
-      const key = await keyOf(file, options, ssh).catch(() => undefined)
-      if (key) methods.push(publicKey(key, `the key ${file}`))
+/** Who we are to hosts. Each key file is read, and its passphrase asked for, once. */
+export class Identities {
+  readonly #ssh: typeof ssh2
+  readonly #options: AuthOptions
+  readonly #keys = new Map<string, ssh2.ParsedKey | Encrypted>()
+  readonly #unlocked = new Map<string, Promise<ssh2.ParsedKey>>()
+
+  constructor(ssh: typeof ssh2, options: AuthOptions) {
+    this.#ssh = ssh
+    this.#options = options
+  }
+
+  /** The key that is named, or else the agent's and the standard ones; then the password.
+   * @throws ConnectError for a named key that can't be used. */
+  ways(target: SshTarget): Ways {
+    const files = target.keyFile === undefined ? standardFiles() : [target.keyFile]
+    const keys = files.flatMap((file) => {
+      try {
+        return [{ file, key: this.#read(file) }]
+      } catch (e) {
+        if (target.keyFile !== undefined) throw e
+        return []
+      }
+    })
+    const locked = keys.filter(({ key }) => key instanceof Encrypted).map(({ file }) => file)
+    const open = keys.flatMap(({ file, key }) => (key instanceof Encrypted ? [] : [publicKey(target, file, key)]))
+    const wantsAgent = target.keyFile === undefined || locked.length > 0
+    const agent = wantsAgent && this.#options.agent ? [agentKeys(target, this.#options.agent)] : []
+    const password = target.password ?? this.#options.password
+    return {
+      ready: [...agent, ...open, ...(password === undefined ? [] : byPassword(target, password))],
+      unlock:
+        locked.length === 0
+          ? undefined
+          : async () => {
+              const unlocked: AuthMethod[] = []
+              for (const file of locked) unlocked.push(publicKey(target, file, await this.#unlock(file)))
+              return unlocked
+            },
     }
   }
-  const password = target.password ?? options.password
-  if (password !== undefined)
-    methods.push(
-      { label: 'the password', needs: 'password', auth: { ...base, type: 'password', password } },
-      {
-        label: 'the password (keyboard-interactive)',
-        needs: 'keyboard-interactive',
-        auth: {
-          ...base,
-          type: 'keyboard-interactive',
-          prompt: (_n: string, _i: string, _l: string, prompts: unknown[], finish: (answers: string[]) => void) =>
-            finish(prompts.map(() => password)),
-        },
+
+  #read(file: string): ssh2.ParsedKey | Encrypted {
+    const known = this.#keys.get(file)
+    if (known) return known
+    const key = this.#ssh.utils.parseKey(readKeyFile(file))
+    if (key instanceof Error && !/encrypted/i.test(key.message))
+      throw new ConnectError('auth', `${file} is no key that can be used: ${key.message}`)
+    const read = key instanceof Error ? new Encrypted() : one(key)
+    this.#keys.set(file, read)
+    return read
+  }
+
+  #unlock(file: string): Promise<ssh2.ParsedKey> {
+    const known = this.#unlocked.get(file)
+    if (known) return known
+    const asked = this.#options.askPassphrase(file).then(
+      (passphrase) => {
+        const key = this.#ssh.utils.parseKey(readKeyFile(file), passphrase)
+        if (!(key instanceof Error)) return one(key)
+        throw new ConnectError(
+          'auth',
+          `the passphrase does not open the key ${file}`,
+          'try again, or load it into the agent',
+        )
+      },
+      (e: Error) => {
+        throw new ConnectError(
+          'auth',
+          `the key ${file} is encrypted: ${e.message}`,
+          'load it into the agent with ssh-add',
+        )
       },
     )
-  return methods
+    this.#unlocked.set(file, asked)
+    return asked
+  }
 }
 
-/** Each file is read, and its passphrase asked for, once. */
-function keyOf(file: string, options: AuthOptions, ssh: typeof ssh2): Promise<ssh2.ParsedKey> {
-  const known = parsed.get(file)
-  if (known) return known
-  const key = readKey(file, options, ssh)
-  parsed.set(file, key)
-  return key
+/** A key that needs its passphrase. */
+class Encrypted {}
+
+function one(key: ssh2.ParsedKey | ssh2.ParsedKey[]): ssh2.ParsedKey {
+  return (Array.isArray(key) ? key[0] : key) as ssh2.ParsedKey
 }
 
-async function readKey(file: string, options: AuthOptions, ssh: typeof ssh2): Promise<ssh2.ParsedKey> {
-  let text: Buffer
+function standardFiles(): string[] {
+  return standardKeys.map((n) => join(homedir(), '.ssh', n)).filter((file) => existsSync(file))
+}
+
+function readKeyFile(file: string): Buffer {
   try {
-    text = readFileSync(file)
+    return readFileSync(file)
   } catch (e) {
     const why = (e as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (e as Error).message
     throw new ConnectError(
@@ -87,23 +132,31 @@ async function readKey(file: string, options: AuthOptions, ssh: typeof ssh2): Pr
       'check ansible_ssh_private_key_file or --private-key',
     )
   }
-  let key = ssh.utils.parseKey(text)
-  if (key instanceof Error && /encrypted/i.test(key.message)) {
-    const passphrase = await options.askPassphrase(file).catch((e: Error) => {
-      throw new ConnectError(
-        'auth',
-        `the key ${file} is encrypted: ${e.message}`,
-        'load it into the agent with ssh-add',
-      )
-    })
-    key = ssh.utils.parseKey(text, passphrase)
-    if (key instanceof Error)
-      throw new ConnectError(
-        'auth',
-        `the passphrase does not open the key ${file}`,
-        'try again, or load it into the agent',
-      )
-  }
-  if (key instanceof Error) throw new ConnectError('auth', `${file} is no key that can be used: ${key.message}`)
-  return (Array.isArray(key) ? key[0] : key) as ssh2.ParsedKey
+}
+
+function publicKey({ user }: SshTarget, file: string, key: ssh2.ParsedKey): AuthMethod {
+  return { label: `the key ${file}`, needs: 'publickey', auth: { username: user, type: 'publickey', key } }
+}
+
+function agentKeys({ user }: SshTarget, agent: string): AuthMethod {
+  return { label: 'the keys of the agent', needs: 'publickey', auth: { username: user, type: 'agent', agent } }
+}
+
+/** The same password in both ways that servers ask for it; only what is typed unseen is taken to be it. */
+function byPassword({ user }: SshTarget, password: string): AuthMethod[] {
+  const prompt = (
+    _name: string,
+    _instructions: string,
+    _language: string,
+    prompts: readonly { readonly echo?: boolean }[],
+    finish: (answers: string[]) => void,
+  ) => finish(prompts.map(({ echo }) => (echo ? '' : password)))
+  return [
+    { label: 'the password', needs: 'password', auth: { username: user, type: 'password', password } },
+    {
+      label: 'the password (keyboard-interactive)',
+      needs: 'keyboard-interactive',
+      auth: { username: user, type: 'keyboard-interactive', prompt },
+    },
+  ]
 }

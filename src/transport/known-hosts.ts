@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto'
-import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /** One line of a known_hosts file. */
@@ -47,7 +47,7 @@ function hashMatches(pattern: string, name: string): boolean {
   const [, , salt, hash] = pattern.split('|')
   return (
     createHmac('sha1', Buffer.from(salt ?? '', 'base64'))
-      .update(name)
+      .update(name.toLowerCase())
       .digest('base64') === hash
   )
 }
@@ -66,8 +66,16 @@ export type Judgement =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'changed' | 'revoked'; readonly at: string }
 
-/** What the known keys say of the key a host showed.
+/** What the known keys say of the key a host showed. As for OpenSSH a key that is known under the address alone will do
+ * for any port.
  * @param key the key as it goes over the wire. */
+export function judgeHost(known: readonly KnownKey[], address: string, port: number, key: Buffer): Judgement {
+  const exact = judgeKey(known, knownName(address, port), key)
+  if (exact.kind !== 'unknown') return exact
+  const plain = judgeKey(known, address, key)
+  return plain.kind === 'changed' ? exact : plain
+}
+
 export function judgeKey(known: readonly KnownKey[], name: string, key: Buffer): Judgement {
   const own = keysOf(known, name)
   const text = key.toString('base64')
@@ -88,11 +96,14 @@ export function fingerprint(key: Buffer): string {
   return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`
 }
 
-/** Adds a host's key to a file that only its owner may read. */
-export function appendKnownHost(path: string, name: string, key: Buffer): void {
+/** Adds a host's key to a file that only its owner may read, unless another process just did. */
+export function appendKnownHost(path: string, name: string, key: Buffer): KnownKey {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const before = existsSync(path) ? readFileSync(path, 'utf8') : ''
-  const line = `${before === '' || before.endsWith('\n') ? '' : '\n'}${name} ${keyType(key)} ${key.toString('base64')}\n`
-  appendFileSync(path, line, { mode: 0o600 })
-  if (before === '') chmodSync(path, 0o600)
+  const added = { patterns: [name], revoked: false, type: keyType(key), key: key.toString('base64') }
+  const there = keysOf(parseKnownHosts(before, path), name).find((k) => !k.revoked && k.key === added.key)
+  if (there) return there
+  const start = before === '' || before.endsWith('\n') ? '' : '\n'
+  appendFileSync(path, `${start}${name} ${added.type} ${added.key}\n`, { mode: 0o600 })
+  return { ...added, at: path }
 }

@@ -20,5 +20,5 @@ export function openLocal(command: string, shell = '/bin/sh'): CommandStream {
   })
   // a command that ends early makes writes fail: `ended` tells, the stream need not
   child.stdin.on('error', () => {})
-  return { input: child.stdin, output: child.stdout, errors: () => errors, ended }
+  return { input: child.stdin, output: child.stdout, errors: () => errors, ended, destroy: () => child.stdin.destroy() }
 }

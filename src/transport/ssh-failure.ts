@@ -28,10 +28,18 @@ export function connectFailure(
   }
   if (e.level === 'client-timeout' || /Timed out while waiting for handshake/.test(e.message))
     return timedOut(at, timeout)
+  if (/too many authentication failures/i.test(e.message))
+    return new ConnectError(
+      'auth',
+      `${at} took no more tries for ${target.user} after: ${tried.join(', ')}`,
+      'name the one key that it knows with ansible_ssh_private_key_file or --private-key',
+    )
   if (e.level === 'client-authentication' || /authentication methods failed/.test(e.message))
     return new ConnectError(
       'auth',
-      `${at} lets ${target.user} in by none of: ${tried.length === 0 ? 'nothing to try' : tried.join(', ')}`,
+      tried.length === 0
+        ? `there is nothing to log in to ${at} as ${target.user} with: no agent, key or password that it takes`
+        : `${at} lets ${target.user} in by none of: ${tried.join(', ')}`,
       'name the key with ansible_ssh_private_key_file or --private-key, or ask for the password with --ask-pass',
     )
   if (/Connection lost before handshake|ECONNRESET/.test(`${e.message} ${e.code}`))

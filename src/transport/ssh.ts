@@ -1,10 +1,10 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Client, ClientChannel, ConnectConfig } from 'ssh2'
-import { type AuthMethod, authMethods } from './auth.ts'
+import { type AuthMethod, Identities } from './auth.ts'
 import {
   appendKnownHost,
   fingerprint,
-  judgeKey,
+  judgeHost,
   type KnownKey,
   keysOf,
   knownName,
@@ -40,30 +40,37 @@ export interface SshOptions {
 
 /** Handshakes at a time with one sshd: MaxStartups drops more at random. */
 const handshakes = 8
-/** Tries after sshd dropped a handshake all the same. */
-const retries = 5
+/** Seconds for which a handshake that sshd dropped all the same is tried again. */
+const patience = 20
 
 /** Connects to hosts by ssh2; what hosts have in common (keys, known hosts) is read once. */
 export async function sshConnector(options: SshOptions): Promise<(target: SshTarget) => Promise<Connection>> {
   const { default: ssh2 } = await import('ssh2')
   const known = loadKnownHosts(options.knownHosts)
   const pacer = new Pacer(handshakes)
-  const passphrases = new Map<string, Promise<string>>()
-  const askPassphrase = (file: string) => {
-    const asked = passphrases.get(file) ?? options.askPassphrase(file)
-    passphrases.set(file, asked)
-    return asked
+  const identities = new Identities(ssh2, options)
+  const attempt = async (target: SshTarget, methods: readonly AuthMethod[]): Promise<Connection> => {
+    const until = performance.now() + Math.max(options.connectTimeout, patience) * 1000
+    for (let n = 0; ; n++) {
+      try {
+        return await pacer.run(`${target.address} ${target.port}`, () =>
+          handshake(new ssh2.Client(), target, methods, known, options),
+        )
+      } catch (e) {
+        if (!(e instanceof ConnectError) || e.reason !== 'dropped' || performance.now() > until) throw e
+        await new Promise((r) => setTimeout(r, 100 * 2 ** Math.min(n, 4) * (0.5 + Math.random())))
+      }
+    }
   }
   return async (target) => {
-    const methods = await authMethods(target, { ...options, askPassphrase }, ssh2)
-    const connect = () => handshake(new ssh2.Client(), target, methods, known, options)
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return await pacer.run(`${target.address} ${target.port}`, connect)
-      } catch (e) {
-        if (!(e instanceof ConnectError) || e.reason !== 'dropped' || attempt === retries) throw e
-        await new Promise((r) => setTimeout(r, 100 * 2 ** attempt * (0.5 + Math.random())))
-      }
+    const { ready, unlock } = identities.ways(target)
+    if (!unlock) return attempt(target, ready)
+    if (ready.length === 0) return attempt(target, await unlock())
+    try {
+      return await attempt(target, ready)
+    } catch (e) {
+      if (!(e instanceof ConnectError) || e.reason !== 'auth') throw e
+      return attempt(target, await unlock())
     }
   }
 }
@@ -83,18 +90,19 @@ function handshake(
   }
   return new Promise((resolve, reject) => {
     const fail = (e: Error & { level?: string; code?: string }) => {
-      client.destroy()
-      reject(keyProblem ?? connectFailure(e, target, tried, options.connectTimeout))
+      // an agent that fails is one way less: ssh2 goes on with the next
+      if (e.level === 'agent') tried.push(`${tried.pop()} (${e.message})`)
+      else {
+        client.destroy()
+        reject(keyProblem ?? connectFailure(e, target, tried, options.connectTimeout))
+      }
     }
     client.on('connect', () => client.setNoDelay(true))
-    client.on('keyboard-interactive', (_name, _instructions, _language, prompts, finish) => {
-      finish(prompts.map(() => target.password ?? options.password ?? ''))
-    })
     client.on('error', fail)
     client.on('close', () => fail(new Error('the connection was closed')))
     client.on('ready', () => {
       client.off('error', fail)
-      resolve(connectionOf(client))
+      resolve(connectionOf(client, options.keepalive, () => keyProblem?.message))
     })
     client.connect(configOf(target, methods, tried, known, options, verify))
   })
@@ -121,8 +129,8 @@ function configOf(
     keepaliveInterval: options.keepalive * 1000,
     keepaliveCountMax: 3,
     algorithms: { serverHostKey: order as never },
-    // only the exact value false denies
-    hostVerifier: (key: Buffer) => verify(key),
+    // only the exact value false denies; it is called again on every rekey
+    hostVerifier: (key: Buffer) => verify(key) === true,
     authHandler: (left, _partial, next) => {
       const allowed = left as readonly string[] | null
       let method = remaining.shift()
@@ -145,15 +153,11 @@ const hostKeyTypes = [
 /** Why a host's key is not accepted; undefined where it is. */
 function judge(key: Buffer, target: SshTarget, known: KnownKey[], options: SshOptions): ConnectError | undefined {
   const name = knownName(target.address, target.port)
-  const judged = judgeKey(known, name, key)
+  const judged = judgeHost(known, target.address, target.port, key)
   const print = fingerprint(key)
   const file = options.knownHosts[0] ?? 'known_hosts'
   if (judged.kind === 'known') return undefined
-  if (judged.kind === 'unknown' && options.acceptNew) {
-    appendKnownHost(file, name, key)
-    known.push(...loadKnownHosts([file]).filter((k) => k.key === key.toString('base64')))
-    return undefined
-  }
+  if (judged.kind === 'unknown' && options.acceptNew) return accept(key, name, file, known)
   if (judged.kind === 'unknown')
     return new ConnectError(
       'key-unknown',
@@ -169,10 +173,23 @@ function judge(key: Buffer, target: SshTarget, known: KnownKey[], options: SshOp
   )
 }
 
-function connectionOf(client: Client): Connection {
+/** Remembers a key, also for the rest of this run.
+ * @returns why it can not be remembered: then it is not accepted. */
+function accept(key: Buffer, name: string, file: string, known: KnownKey[]): ConnectError | undefined {
+  try {
+    known.push(appendKnownHost(file, name, key))
+    return undefined
+  } catch (e) {
+    return new ConnectError('key-unknown', `the key of ${name} cannot be added to ${file}: ${(e as Error).message}`)
+  }
+}
+
+/** @param keyProblem what a key that the host showed later is refused for. */
+function connectionOf(client: Client, keepalive: number, keyProblem: () => string | undefined): Connection {
   let reason = ''
   client.on('error', (e) => {
-    reason = e.message
+    const silent = e.message === 'Keepalive timeout' ? `no sign of life for ${keepalive * 4} s` : undefined
+    reason ||= keyProblem() ?? silent ?? e.message
   })
   const closed = new Promise<void>((resolve) => client.on('close', () => resolve()))
   return {
@@ -197,7 +214,7 @@ const longestErrors = 8192
 function streamOf(channel: ClientChannel, closed: Promise<void>, reason: () => string): CommandStream {
   let errors = ''
   let code: number | undefined
-  let timedOut = false
+  let cut = false
   channel.stderr.on('data', (data: Buffer) => {
     errors = (errors + data.toString('latin1')).slice(-longestErrors)
   })
@@ -208,14 +225,16 @@ function streamOf(channel: ClientChannel, closed: Promise<void>, reason: () => s
   const ended = new Promise<{ code: number | undefined }>((resolve) => {
     channel.on('close', () => resolve({ code }))
     void closed.then(() => {
-      timedOut = code === undefined
+      cut = code === undefined
       resolve({ code })
     })
   })
   return {
     input: channel as Writable,
     output: channel as Readable,
-    errors: () => (errors.trim() !== '' || !timedOut ? errors : reason()),
+    // what a login says on standard error is not why a connection died
+    errors: () => (cut ? reason() || errors : errors),
     ended,
+    destroy: () => channel.destroy(),
   }
 }

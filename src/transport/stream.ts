@@ -8,6 +8,8 @@ export interface CommandStream {
   readonly errors: () => string
   /** Settles when the command ended; `code` is undefined where none was told (a signal, a lost connection). Never rejects. */
   readonly ended: Promise<{ readonly code: number | undefined }>
+  /** Ends it at once, whatever is still on its way. */
+  readonly destroy: () => void
 }
 
 /** An open way to a host on which commands can be started, one stream each. */
