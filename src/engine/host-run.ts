@@ -224,9 +224,12 @@ export class HostRun {
           timeout: instance.task.timeout,
           onStart: () => this.#progress(instance, step.summary),
         })
-        return new Promise<StepEnd>((resolve, reject) => {
-          segment.ends.push((end) => void end.then(resolve, reject))
+        const end = new Promise<StepEnd>((resolve, reject) => {
+          segment.ends.push((e) => void e.then(resolve, reject))
         })
+        // the first that rejects ends the host; nobody waits for the others
+        end.catch(() => {})
+        return end
       })
       jobs.push({ instance, verdict, ends })
     }

@@ -52,9 +52,10 @@ export class Conversation {
   }
 
   /** Runs steps in order and asks behind them, in one trip. The first step that fails stops those behind it; the reads are
-   * answered all the same. `ends` settle one by one; none rejects. */
+   * answered all the same. `ends` settle one by one; they reject, with a ConnectError, only where the shell never started. */
   apply(orders: readonly Order[], reads: readonly Read[]): { ends: Promise<StepEnd>[]; answers: Promise<Answers> } {
     const ends = orders.map((order) => this.#run(order))
+    for (const end of ends) end.catch(() => {})
     const answers = reads.length === 0 ? Promise.all(ends).then(() => new Map()) : this.#send(reads)
     return { ends, answers: this.#waited(answers) }
   }
@@ -86,6 +87,7 @@ export class Conversation {
       return stepEnd(step, end)
     } catch (e) {
       if (!(e instanceof SessionLost)) throw e
+      if (!this.#session.started) throw startFailure(e, this.#become)
       return { outcome: 'lost', status: undefined, stdout: none, stderr: Buffer.from(e.message), ms: 0 }
     }
   }

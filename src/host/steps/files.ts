@@ -88,7 +88,7 @@ export function writeFile(
     const check = options.validate === undefined ? '' : validation(options.validate, sh)
     return `p=${sh.word(place.path)}; ${temporary}
 set -C; : >"$t" || exit 1; set +C
-dd if=${sh.blob(bytes)} of="$t" bs=65536 conv=fsync 2>/dev/null || { echo "$t could not be written" >&2; exit 1; }
+e=$(LC_ALL=C dd if=${sh.blob(bytes)} of="$t" bs=65536 conv=fsync 2>&1) || { echo "it could not be written: $e" | head -n 1 >&2; exit 1; }
 ${kept ? keepOwner : ''}${chown(attributes, '', '"$t"', sh)}chmod ${exactMode(attributes.mode)} "$t" || exit 1
 ${check}${rename}`
   }
@@ -118,12 +118,24 @@ export function backupFile(place: Place): Step {
   }
 }
 
-/** A name beside the target that nobody else has, gone however the step ends. */
+/** What a host that went down left beside a target: its process is gone, and has not written for a while (a directory that
+ * hosts share may hold another's). */
+const sweep = `for o in "$n"/.runbook.*; do
+if test -e "$o" || test -L "$o"; then
+i=\${o##*/.runbook.}
+test -d "/proc/\${i%%.*}" || test ! -d /proc/$$ || find "$o" -prune -mmin +10 -exec rm -rf -- {} +
+fi
+done`
+
+/** A name beside the target that nobody else has, gone however the step ends: $d/t is for the loop, when it was killed. */
 const temporary = `case $p in /*/*) n=\${p%/*};; *) n=;; esac
-t=$n/.runbook.$$.\${d##*.}; trap 'rm -f -- "$t"' 0; trap 'exit 143' 1 2 3 13 15; umask 077`
+${sweep}
+t=$n/.runbook.$$.\${d##*.}; printf %s "$t" >"$d/t"; trap 'rm -f -- "$t" "$d/t"' 0; trap 'exit 143' 1 2 3 13 15; umask 077`
 
 /** A directory of that kind, inside the directory $p. */
-export const temporaryDirectory = `t=$p/.runbook.$$.\${d##*.}; trap 'rm -rf -- "$t"' 0; trap 'exit 143' 1 2 3 13 15; (umask 077; mkdir -- "$t") || exit 1`
+export const temporaryDirectory = `n=$p
+${sweep}
+t=$p/.runbook.$$.\${d##*.}; printf %s "$t" >"$d/t"; trap 'rm -rf -- "$t" "$d/t"' 0; trap 'exit 143' 1 2 3 13 15; (umask 077; mkdir -- "$t") || exit 1`
 
 // without -T a directory that came in the way would swallow the file
 const rename = `mv -fT -- "$t" "$p" 2>"$d/mv" || { test ! -d "$p" && mv -f -- "$t" "$p"; } || { cat "$d/mv" >&2; exit 1; }`
