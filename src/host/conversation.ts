@@ -57,7 +57,9 @@ export class Conversation {
     const ends = orders.map((order) => this.#run(order))
     for (const end of ends) end.catch(() => {})
     const answers = reads.length === 0 ? Promise.all(ends).then(() => new Map()) : this.#send(reads)
-    return { ends, answers: this.#waited(answers) }
+    const waited = this.#waited(answers)
+    waited.catch(() => {})
+    return { ends, answers: waited }
   }
 
   /** No further step starts. */

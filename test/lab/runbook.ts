@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Lab } from './lab.ts'
@@ -21,4 +21,38 @@ export function runbook(
     maxBuffer: 1 << 27,
   })
   return { status: done.status ?? -1, stdout: done.stdout, stderr: done.stderr }
+}
+
+/** A run under way, for what interrupts it or looks at it meanwhile. */
+export interface Running {
+  readonly child: ChildProcess
+  readonly stdout: () => string
+  readonly stderr: () => string
+  readonly ended: Promise<{ status: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }>
+}
+
+/** Starts the built command line against a lab. */
+export function startRunbook(args: readonly string[], lab?: Lab, env: Record<string, string> = {}): Running {
+  const reach = lab ? ['-i', lab.inventoryFile, '--known-hosts', lab.knownHostsFile] : []
+  const child = spawn(process.execPath, [main, ...args, ...reach], {
+    env: { ...process.env, NO_COLOR: '1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const said = { stdout: '', stderr: '' }
+  for (const from of ['stdout', 'stderr'] as const)
+    child[from]!.setEncoding('utf8').on('data', (text: string) => {
+      said[from] += text
+    })
+  const ended = new Promise<Awaited<Running['ended']>>((resolve) =>
+    child.on('close', (status, signal) => resolve({ status, signal, ...said })),
+  )
+  return { child, stdout: () => said.stdout, stderr: () => said.stderr, ended }
+}
+
+/** Waits for something to become so; fails after a while.
+ * @param what in words, for the error. */
+export async function until(what: string, test: () => boolean, seconds = 20): Promise<void> {
+  for (const end = Date.now() + seconds * 1000; Date.now() < end; await new Promise((r) => setTimeout(r, 30)))
+    if (test()) return
+  throw new Error(`it never came to be: ${what}`)
 }
