@@ -6,6 +6,7 @@ import type { StepEnd } from './host/step.ts'
 import { type Command, runCommand } from './host/steps/command.ts'
 import type { Params } from './language/schema.ts'
 import type { Plan, Settled } from './module.ts'
+import { exitStatus } from './said.ts'
 import { Unknown } from './unknown.ts'
 
 /** The parameters that `command` and `shell` have in common. */
@@ -66,17 +67,16 @@ export function commandPlan(p: Common, asked: Asked, run: Command['run'], shown:
     // with creates or removes it is done once, and a second run would not do it again
     steps: [runCommand({ run, chdir: p.chdir, stdin, expand }, summary)],
     result: { cmd: shown, rc: later, stdout: later, stdout_lines: later, stderr: later, stderr_lines: later },
-    settle: ([end]) => settled(end!, p.strip_empty_ends),
+    settle: ([end]) => settled(end!, p.strip_empty_ends, summary),
   }
 }
 
-function settled(end: StepEnd, strip: boolean): Settled {
+function settled(end: StepEnd, strip: boolean, summary: string): Settled {
   const text = (bytes: Buffer) => (strip ? fromBytes(bytes).replace(/[\r\n]+$/, '') : fromBytes(bytes))
   const [stdout, stderr] = [text(end.stdout), text(end.stderr)]
   const lines = (t: string) => (t === '' ? [] : t.split(/\r?\n/))
-  const said = (stderr || stdout).slice(-2000)
   return {
     result: { rc: end.status, stdout, stdout_lines: lines(stdout), stderr, stderr_lines: lines(stderr) },
-    ...(end.status === 0 ? {} : { failed: `exit status ${end.status}${said === '' ? '' : `: ${said}`}` }),
+    ...(end.status === 0 ? {} : { failed: `${summary}: ${exitStatus(end)}` }),
   }
 }

@@ -2,14 +2,22 @@ import type { Reporter } from '../report/events.ts'
 import { quietOutput } from '../report/output.ts'
 import type { RunningOptions } from './options.ts'
 
-/** The reporter that was asked for; live on a terminal, plain elsewhere. */
+/** The reporter that was asked for. Live rows need a terminal that can move its cursor, and somebody who looks at it. */
 export async function reporterFor(options: RunningOptions, mode: 'apply' | 'check'): Promise<Reporter> {
-  const { stdout, env } = process
-  const kind = options.output ?? (stdout.isTTY && env.TERM !== 'dumb' ? 'pretty' : 'plain')
+  const { stdout, stderr, env } = process
+  const terminal = stdout.isTTY && env.TERM !== 'dumb'
+  const watched = terminal && !isSet(env.CI)
+  const { verbose } = options
+  const kind = options.output ?? (watched ? 'pretty' : 'plain')
   const output = quietOutput(stdout)
-  if (kind === 'ndjson') return (await import('../report/ndjson.ts')).ndjsonReporter(output)
-  const color = !env.NO_COLOR && (stdout.isTTY || Boolean(env.FORCE_COLOR && env.FORCE_COLOR !== '0'))
-  const lines = { color, verbose: options.verbose > 0, check: mode === 'check' }
-  if (kind === 'pretty') return (await import('../report/pretty.ts')).prettyReporter(output, stdout, lines)
+  if (kind === 'ndjson') return (await import('../report/ndjson.ts')).ndjsonReporter(output, { verbose })
+  const color = !env.NO_COLOR && (terminal || isSet(env.FORCE_COLOR))
+  const lines = { color, verbose, check: mode === 'check' }
+  if (kind === 'pretty' && terminal)
+    return (await import('../report/pretty.ts')).prettyReporter(output, [stdout, stderr], lines)
   return (await import('../report/plain.ts')).plainReporter(output, lines)
+}
+
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && !['', '0', 'false'].includes(value)
 }

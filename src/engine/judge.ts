@@ -1,8 +1,9 @@
 import { fromBytes } from '../host/bytes.ts'
-import type { StepEnd } from '../host/step.ts'
+import { longestError, type StepEnd } from '../host/step.ts'
 import { truth } from '../language/compile.ts'
 import type { Value } from '../language/playbook.ts'
 import type { TaskStatus } from '../report/events.ts'
+import { exitStatus } from '../said.ts'
 import { Unknown, UnknownValue } from '../unknown.ts'
 import type { Instance } from './instance.ts'
 import type { HostScope } from './scope.ts'
@@ -128,8 +129,7 @@ export function stepFailure(summary: string, end: StepEnd): string {
   if (end.outcome === 'timed-out') return `${summary}: it was ended after ${Math.round(end.ms / 1000)} s`
   if (end.outcome === 'lost') return `${summary}: the connection was lost while it ran: ${fromBytes(end.stderr)}`
   if (end.outcome === 'not-started') return `${summary}: it was not started`
-  const said = fromBytes(end.stderr).trim() || fromBytes(end.stdout).trim()
-  return `${summary}: exit status ${end.status}${said === '' ? '' : `: ${said.slice(-2000)}`}`
+  return `${summary}: ${exitStatus(end, end.stderr.length === longestError)}`
 }
 
 /** Whether all conditions hold, with the task's own result under the name it registers. */

@@ -108,7 +108,10 @@ export class Run {
     const waiting = [...hosts]
     const worker = async () => {
       for (let host = waiting.shift(); host && !this.#stopped; host = waiting.shift()) {
+        const turn = { event: 'turn', host: host.target.name, play: ready.play.name } as const
+        this.#emit({ ...turn, over: false })
         const end = await this.#host(ready, host)
+        this.#emit({ ...turn, over: true })
         if (end === 'failed' || end === 'unreachable') this.#dropped.add(host.target.name)
       }
     }

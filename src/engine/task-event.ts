@@ -1,8 +1,9 @@
 import { unifiedDiff } from '../formats/unified-diff.ts'
-import type { StepEnd } from '../host/step.ts'
+import type { Step, StepEnd } from '../host/step.ts'
 import { position } from '../language/diagnostic.ts'
 import type { Task } from '../language/playbook.ts'
 import type { TaskEvent } from '../report/events.ts'
+import { endOf } from '../said.ts'
 import type { Instance } from './instance.ts'
 import type { Verdict } from './judge.ts'
 
@@ -29,6 +30,8 @@ export function taskEvent(
   const changes = verdict.changed === false ? [] : made.map((s) => s.summary)
   const message = task.noLog && verdict.message !== undefined && verdict.failed ? hidden : verdict.message
   const diffs = diff && !task.noLog ? made.flatMap((s) => (s.diff ? [textOf(s.diff)] : [])).join('') : ''
+  // a failure's message has it already
+  const said = verdict.failed ? '' : saidBy(done, ends)
   return {
     event: 'task',
     host,
@@ -46,8 +49,15 @@ export function taskEvent(
     ...(verdict.ignored ? { ignored: true } : {}),
     ...(module.harmless ? { harmless: true } : {}),
     ...(plan?.output === undefined || task.noLog ? {} : { output: plan.output }),
+    ...(said === '' || task.noLog ? {} : { said }),
     ...(diffs === '' ? {} : { diff: diffs }),
   }
+}
+
+/** The end of what the commands among the steps said. */
+function saidBy(steps: readonly Step[], ends: readonly StepEnd[]): string {
+  const said = ends.flatMap(({ stdout, stderr }, i) => (steps[i]?.opaque ? [endOf(stdout), endOf(stderr)] : []))
+  return said.filter((text) => text !== '').join('\n')
 }
 
 function textOf(diff: { path: string; before: Buffer | undefined; after: Buffer | undefined }): string {

@@ -46,7 +46,7 @@ export interface StepEnd {
 
 /** The longest output that is kept of a captured step, in bytes each way. */
 const longestOutput = 16_000_000
-const longestError = 4096
+export const longestError = 4096
 
 /** A step's shell text with what the engine needs around it: its output, its status, and its blobs taken away. */
 export function stepScript(step: Step, sh: Shell): string {

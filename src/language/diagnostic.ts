@@ -56,10 +56,14 @@ function codeFrame(span: Span, around: number): string[] {
   return frame
 }
 
-/** Text of a file or a host made safe for a terminal: control characters become `·`, a tab one space (keeps columns). */
-export function printable(text: string): string {
+const unprintable =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are exactly what is meant
-  return text.replace(/\t/g, ' ').replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '·')
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|\p{Surrogate}/gu
+
+/** Text of a file or a host made safe for a terminal: what controls it, or the direction of writing, and bytes that are no
+ * text become `·`, a tab one space (keeps columns). */
+export function printable(text: string): string {
+  return text.replace(/\t/g, ' ').replace(unprintable, '·')
 }
 
 /** The known name nearest to a mistyped one, if any is near enough to be meant. */

@@ -8,8 +8,9 @@ const compiled = new WeakMap<object, Validate>()
 export async function prepareValidators(specs: Iterable<ModuleSpec>): Promise<void> {
   const missing = [...specs].filter((s) => !s.validate && !compiled.has(s.params))
   if (missing.length === 0) return
-  const { Ajv2020 } = await import('ajv/dist/2020.js')
-  const ajv = new Ajv2020({ allErrors: true, strict: false, verbose: true })
+  // bundled, it has no other name than default
+  const { default: ajv2020 } = await import('ajv/dist/2020.js')
+  const ajv = new ajv2020.Ajv2020({ allErrors: true, strict: false, verbose: true })
   for (const spec of missing) {
     if (!compiled.has(spec.params)) compiled.set(spec.params, ajv.compile(jsonSchema(spec.params)) as Validate)
   }

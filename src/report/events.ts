@@ -1,5 +1,5 @@
 /** What happens in a run, as data. A reporter is a function of these; secrets are masked before an event is made. */
-export type Event = RunEvent | PlayEvent | TaskEvent | ProgressEvent | HostEvent | WarningEvent | RecapEvent
+export type Event = RunEvent | PlayEvent | TurnEvent | TaskEvent | ProgressEvent | HostEvent | WarningEvent | RecapEvent
 
 export type TaskStatus = 'ok' | 'changed' | 'skipped' | 'failed' | 'unreachable' | 'unknown'
 
@@ -45,11 +45,21 @@ export interface TaskEvent {
   readonly harmless?: true
   /** What `debug` prints, and other output meant for the reader. */
   readonly output?: string
+  /** The end of what its commands said, for those who ask for more than changes. */
+  readonly said?: string
   /** Unified diffs, when asked for. */
   readonly diff?: string
 }
 
-/** A task's first step starts on a host, for live display only. */
+/** A host's turn in a play begins or is over, for live display only. */
+export interface TurnEvent {
+  readonly event: 'turn'
+  readonly host: string
+  readonly play: string
+  readonly over: boolean
+}
+
+/** A step of a task starts on a host, for live display only. */
 export interface ProgressEvent {
   readonly event: 'progress'
   readonly host: string
@@ -58,12 +68,12 @@ export interface ProgressEvent {
   readonly step: string
 }
 
-/** A host's own fate outside any task: it connected, or it dropped out. */
+/** A host dropped out, outside any task. */
 export interface HostEvent {
   readonly event: 'host'
   readonly host: string
-  readonly status: 'connected' | 'unreachable' | 'failed'
-  readonly message?: string
+  readonly status: 'unreachable' | 'failed'
+  readonly message: string
   readonly hint?: string
 }
 

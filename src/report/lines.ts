@@ -1,55 +1,94 @@
 import pc from 'picocolors'
-import type { Counts, Event, HostEvent, RecapEvent, TaskEvent, WarningEvent } from './events.ts'
-import { duration, safeLine, safeLines, widthOf } from './screen-text.ts'
+import type { Event, HostEvent, TaskEvent, WarningEvent } from './events.ts'
+import { diffLine, duration, plural, safeLine, safeLines } from './screen-text.ts'
+import { recapLines, Summary } from './summary.ts'
 
 export interface LineOptions {
   readonly color: boolean
-  /** Tasks that are ok or skipped are told too. */
-  readonly verbose: boolean
+  /** 0 tells what changed or went wrong; 1 every task, with its time and the end of what its command said; 2 every step. */
+  readonly verbose: number
   readonly check: boolean
 }
 
-type Paint = ReturnType<typeof pc.createColors>
+export type Paint = ReturnType<typeof pc.createColors>
 
-/** What a reader is told of an event, as lines that are safe on a terminal; none for what needs no words. */
-export function linesOf(event: Event, options: LineOptions): string[] {
+const indent = '    '
+const mostSaid = 10
+
+/** Tells a run: for each event the lines that a reader is told of it, safe on a terminal; none for what needs no words. */
+export function teller(options: LineOptions): (event: Event) => string[] {
   const paint = pc.createColors(options.color)
-  switch (event.event) {
-    case 'play':
-      return ['', paint.bold(`PLAY ${safeLine(event.play)}`) + paint.dim(` (${count(event.hosts.length, 'host')})`)]
-    case 'task':
-      return taskLines(event, options, paint)
-    case 'host':
-      return hostLines(event, paint)
-    case 'warning':
-      return warningLines(event, paint)
-    case 'recap':
-      return recapLines(event, options, paint)
-    default:
-      return []
+  const summary = new Summary(options.check)
+  return (event) => {
+    summary.note(event)
+    switch (event.event) {
+      case 'play':
+        return ['', paint.bold(`PLAY ${safeLine(event.play)}`) + paint.dim(` (${plural(event.hosts.length, 'host')})`)]
+      case 'task':
+        return taskLines(event, options, paint)
+      case 'progress':
+        return options.verbose < 2
+          ? []
+          : [paint.dim(`starts ${safeLine(event.host)}: ${safeLine(event.task)}: ${safeLine(event.step)}`)]
+      case 'host':
+        return hostLines(event, paint)
+      case 'warning':
+        return warningLines(event, paint)
+      case 'recap':
+        return [...recapLines(event, options.check, paint), ...summary.lines(event, paint)]
+      case 'run':
+      case 'turn':
+        return []
+    }
   }
-}
-
-function count(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? '' : 's'}`
 }
 
 function taskLines(e: TaskEvent, { verbose, check }: LineOptions, paint: Paint): string[] {
   const quiet = e.status === 'ok' || e.status === 'skipped'
-  if (quiet && !verbose && e.output === undefined) return []
+  if (quiet && verbose === 0 && e.output === undefined) return []
   const word = check && e.status === 'changed' ? 'would change' : e.ignored ? 'failed (ignored)' : e.status
+  const kind = e.handler ? ' (handler)' : ''
   const item = e.item === undefined ? '' : ` [${safeLine(e.item)}]`
-  const head = `${paintStatus(e, paint)(word)} ${paint.bold(safeLine(e.host))}: ${safeLine(e.task)}${item}`
-  const took = verbose && e.ms > 0 ? paint.dim(` (${duration(e.ms)})`) : ''
-  const lines = [`${head}${took}`, ...e.changes.map((c) => `    ${safeLine(c)}`)]
-  if (e.output !== undefined) lines.push(...safeLines(e.output).map((l) => `    ${l}`))
-  if (e.message !== undefined && (e.status !== 'skipped' || verbose))
-    lines.push(...safeLines(e.message).map((l) => `    ${l}`))
-  if (e.hint !== undefined) lines.push(...safeLines(e.hint).map((l) => `    fix: ${l}`))
-  if (e.at !== undefined && (e.status === 'failed' || e.status === 'unreachable'))
-    lines.push(`    at ${safeLine(e.at)}`)
-  if (e.diff !== undefined) lines.push(...safeLines(e.diff).map((l) => `    ${paintDiff(l, paint)}`))
-  return lines
+  const took = verbose > 0 && e.ms > 0 ? paint.dim(` (${duration(e.ms)})`) : ''
+  const at = e.at !== undefined && (e.status === 'failed' || e.status === 'unreachable') ? [`at ${safeLine(e.at)}`] : []
+  return [
+    `${paintStatus(e, paint)(word)} ${paint.bold(safeLine(e.host))}: ${safeLine(e.task)}${kind}${item}${took}`,
+    ...[
+      ...e.changes.map(safeLine),
+      ...(e.output === undefined ? [] : safeLines(e.output)),
+      ...messageLines(e, verbose),
+      ...saidLines(e, verbose).map((line) => paint.dim(line)),
+      ...at,
+      ...fixLines(e.hint),
+      ...(e.diff === undefined
+        ? []
+        : e.diff
+            .replace(/\n$/, '')
+            .split('\n')
+            .map((line) => paintDiff(diffLine(line), paint))),
+    ].map((line) => (line === '' ? '' : indent + line)),
+  ]
+}
+
+function messageLines(e: TaskEvent, verbose: number): string[] {
+  if (e.message === undefined || (e.status === 'skipped' && verbose === 0)) return []
+  const lines = safeLines(e.message)
+  if (e.status === 'unknown') return [`known only after apply: ${lines.join(' ')}`]
+  return lines.map((line, i) => (i === 0 ? line : `| ${line}`))
+}
+
+function saidLines({ said }: TaskEvent, verbose: number): string[] {
+  if (said === undefined || verbose === 0) return []
+  const lines = safeLines(said)
+  const shown = verbose > 1 ? lines : lines.slice(-mostSaid)
+  const more = lines.length - shown.length
+  return [...(more > 0 ? [`… ${plural(more, 'line')} before, -vv shows more`] : []), ...shown].map(
+    (line) => `| ${line}`,
+  )
+}
+
+function fixLines(hint: string | undefined): string[] {
+  return hint === undefined ? [] : safeLines(hint).map((line) => `fix: ${line}`)
 }
 
 function paintStatus(e: TaskEvent, paint: Paint): (text: string) => string {
@@ -60,48 +99,24 @@ function paintStatus(e: TaskEvent, paint: Paint): (text: string) => string {
 }
 
 function paintDiff(line: string, paint: Paint): string {
+  if (line.startsWith('+++') || line.startsWith('---')) return paint.bold(line)
   if (line.startsWith('+')) return paint.green(line)
   return line.startsWith('-') ? paint.red(line) : paint.dim(line)
 }
 
 function hostLines(e: HostEvent, paint: Paint): string[] {
-  if (e.status === 'connected') return []
-  const lines = safeLines(e.message ?? '')
+  const [first = '', ...rest] = safeLines(e.message)
   return [
-    `${paint.red(e.status)} ${paint.bold(safeLine(e.host))}: ${lines[0] ?? ''}`,
-    ...lines.slice(1).map((l) => `    ${l}`),
-    ...(e.hint === undefined ? [] : safeLines(e.hint).map((l) => `    fix: ${l}`)),
+    `${paint.red(e.status)} ${paint.bold(safeLine(e.host))}: ${first}`,
+    ...[...rest, ...fixLines(e.hint)].map((line) => indent + line),
   ]
 }
 
 function warningLines(e: WarningEvent, paint: Paint): string[] {
   const host = e.host === undefined ? '' : ` ${paint.bold(safeLine(e.host))}`
+  const at = e.at === undefined ? [] : [`at ${safeLine(e.at)}`]
   return [
     `${paint.yellow(`warning[${e.code}]`)}${host}: ${safeLine(e.message)}`,
-    ...(e.hint === undefined ? [] : [`    fix: ${safeLine(e.hint)}`]),
-    ...(e.at === undefined ? [] : [`    at ${safeLine(e.at)}`]),
-  ]
-}
-
-const columns = ['ok', 'changed', 'skipped', 'failed', 'unreachable', 'unknown', 'trips'] as const
-
-function recapLines(e: RecapEvent, { check }: LineOptions, paint: Paint): string[] {
-  const hosts = Object.entries(e.hosts)
-  const width = Math.max(4, ...hosts.map(([name]) => widthOf(safeLine(name))))
-  const cell = (c: Counts, k: (typeof columns)[number]) => {
-    const text = `${k}=${c[k]}`.padEnd(k.length + 4)
-    if (c[k] === 0 || k === 'ok' || k === 'trips' || k === 'skipped') return c[k] === 0 ? paint.dim(text) : text
-    return k === 'failed' || k === 'unreachable' ? paint.red(text) : paint.yellow(text)
-  }
-  const rows = hosts.map(([name, counts]) => {
-    const safe = safeLine(name)
-    return `${safe}${' '.repeat(width - widthOf(safe))}  ${columns.map((k) => cell(counts, k)).join(' ')}`.trimEnd()
-  })
-  const state = e.interrupted ? ', interrupted' : ''
-  return [
-    '',
-    paint.bold(`${check ? 'CHECK' : 'RECAP'}`) +
-      paint.dim(` (${count(hosts.length, 'host')} in ${duration(e.duration_ms)}${state})`),
-    ...rows,
+    ...[...at, ...fixLines(e.hint)].map((line) => indent + line),
   ]
 }

@@ -25,7 +25,7 @@ export function countEvents(events: Iterable<Event>, trips: Readonly<Record<stri
   }
   for (const event of events) {
     if (event.event === 'play') for (const host of event.hosts) of(host)
-    if (event.event === 'host' && event.status !== 'connected') dropped.push([event.host, event.status])
+    if (event.event === 'host') dropped.push([event.host, event.status])
     if (event.event !== 'task') continue
     of(event.host)[event.ignored ? 'ok' : event.status]++
     if (event.status === 'unknown' && event.harmless) harmless++

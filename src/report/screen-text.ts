@@ -12,6 +12,12 @@ export function safeLine(text: string): string {
   return printable(text.replace(/\s*[\r\n]+\s*/g, ' ').trim())
 }
 
+/** A line of a diff. What is all that differs has to be seen: a tab, a carriage return, spaces at the end. */
+export function diffLine(line: string): string {
+  const shown = /^[+-]/.test(line) ? line.replaceAll('\t', '→   ').replace(/\r$/, '␍') : line.replaceAll('\t', '    ')
+  return printable(shown.replace(/\r$/, ''))
+}
+
 const wide =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u
 const joined = /\p{Mn}|\p{Me}|[\u200b-\u200f]|[\ufe00-\ufe0f]/u
