@@ -1,5 +1,5 @@
 // Writes what is made of the modules: src/generated/ (the registry and the validators of their parameters, not committed)
-// and schemas/ (what editors complete from, committed). With --check it only says whether schemas/ is up to date.
+// and schemas/ (what editors complete from and what ndjson output is, committed). With --check it only says whether schemas/ is up to date.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -29,10 +29,10 @@ export async function generate() {
     '])',
     '',
   ]
-  const { modules, jsonSchema, editorSchemas } = await load(names)
+  const { modules, jsonSchema, editorSchemas, eventsSchema } = await load(names)
   await writeValidators(modules, jsonSchema)
   writeIfOther(join(out, 'registry.ts'), registry.join('\n'))
-  return editorSchemas ? editorSchemas(modules) : {}
+  return { ...editorSchemas(modules), 'events.schema.json': `${JSON.stringify(eventsSchema, null, 2)}\n` }
 }
 
 async function load(names) {
@@ -41,6 +41,7 @@ async function load(names) {
     `export const modules = [${names.map(id).join(', ')}]`,
     "export { jsonSchema } from './src/language/json-schema.ts'",
     "export { editorSchemas } from './src/language/editor-schema.ts'",
+    "export { eventsSchema } from './src/report/events-schema.ts'",
   ].join('\n')
   const file = join(root, `node_modules/.runbook-generate-${process.pid}.mjs`)
   await build({

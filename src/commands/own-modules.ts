@@ -42,7 +42,8 @@ async function load(file: string): Promise<Module> {
 /** A module outside this package imports `runbook/module`, wherever runbook is installed. */
 async function resolvePackage(): Promise<void> {
   const { register } = await import('node:module')
-  const door = new URL('./module.js', import.meta.url).href
+  // the build puts this file into dist/chunks/ or, as all that starts, into dist/
+  const door = new URL(import.meta.url.includes('/chunks/') ? '../module.js' : './module.js', import.meta.url).href
   const hook = `export const resolve = (name, context, next) => name === 'runbook/module' ? { url: ${JSON.stringify(door)}, shortCircuit: true } : next(name, context)`
   register(`data:text/javascript,${encodeURIComponent(hook)}`)
 }

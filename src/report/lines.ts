@@ -99,6 +99,7 @@ function paintStatus(e: TaskEvent, paint: Paint): (text: string) => string {
 }
 
 function paintDiff(line: string, paint: Paint): string {
+  if (line === '') return ''
   if (line.startsWith('+++') || line.startsWith('---')) return paint.bold(line)
   if (line.startsWith('+')) return paint.green(line)
   return line.startsWith('-') ? paint.red(line) : paint.dim(line)

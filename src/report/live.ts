@@ -1,4 +1,4 @@
-import { createWritable, Listr, ListrEventType, ListrLogger, ProcessOutput, Spinner } from 'listr2'
+import { createWritable, DefaultRenderer, Listr, ListrEventType, ListrLogger, ProcessOutput, Spinner } from 'listr2'
 import type { PlayRows } from './rows.ts'
 import type { Screen } from './screen.ts'
 
@@ -7,7 +7,7 @@ export async function prepareToDraw(): Promise<void> {
   const nowhere = createWritable(() => {}) as unknown as NodeJS.WriteStream
   const processOutput = new ProcessOutput(nowhere, nowhere)
   await new Listr([], {
-    renderer: 'default',
+    renderer: Rows,
     registerSignalListeners: false,
     rendererOptions: { logger: new ListrLogger({ processOutput }) },
   }).run()
@@ -36,6 +36,7 @@ export function drawRows(rows: PlayRows, screen: Screen): { stop: () => Promise<
         }),
     })),
     {
+      renderer: Rows,
       concurrent: true,
       exitOnError: false,
       registerSignalListeners: false,
@@ -60,6 +61,11 @@ export function drawRows(rows: PlayRows, screen: Screen): { stop: () => Promise<
       await drawn
     },
   }
+}
+
+/** Whether this is a terminal was asked before. */
+class Rows extends DefaultRenderer {
+  static override nonTTY = true
 }
 
 class Clock extends Spinner {

@@ -13,7 +13,7 @@ export function recapLines({ hosts, duration_ms, interrupted }: RecapEvent, chec
   const digits = Object.fromEntries(shown.map((k) => [k, Math.max(...all.map(([, c]) => String(c[k]).length))]))
   const width = Math.max(0, ...all.map(([name]) => widthOf(safeLine(name))))
   const cell = (counts: Counts, k: keyof Counts) => {
-    const text = `${k}=${counts[k]}`.padEnd(k.length + 1 + digits[k]!)
+    const text = `${k}=${counts[k]}`.padEnd(k === 'trips' ? 0 : k.length + 1 + digits[k]!)
     if (counts[k] === 0 || k === 'trips') return paint.dim(text)
     if (k === 'ok' || k === 'skipped') return text
     return k === 'failed' || k === 'unreachable' ? paint.red(text) : paint.yellow(text)
@@ -22,7 +22,7 @@ export function recapLines({ hosts, duration_ms, interrupted }: RecapEvent, chec
   const head = ` (${plural(all.length, 'host')} in ${duration(duration_ms)}${state})`
   const rows = all.map(([name, counts]) => {
     const safe = safeLine(name)
-    return `${safe}${' '.repeat(width - widthOf(safe))}  ${shown.map((k) => cell(counts, k)).join('  ')}`.trimEnd()
+    return `${safe}${' '.repeat(width - widthOf(safe))}  ${shown.map((k) => cell(counts, k)).join('  ')}`
   })
   return ['', paint.bold(check ? 'CHECK' : 'RECAP') + paint.dim(head), ...rows]
 }
