@@ -7,8 +7,9 @@ import type { Params, ParamsSchema } from './language/schema.ts'
 import type { LocalRead } from './local-read.ts'
 
 export { commandParams, commandPlan, commandReads } from './command-task.ts'
-export type { Member } from './formats/archive.ts'
+export { isZip, type Member } from './formats/archive.ts'
 export { type BlockEdit, editBlock } from './formats/block.ts'
+export { matcher } from './formats/globs.ts'
 export { type HclBlock, type HclBody, type HclValue, printHcl } from './formats/hcl.ts'
 export { editLines, type LineEdit } from './formats/lines.ts'
 export { parseMode } from './formats/mode.ts'
@@ -21,7 +22,15 @@ export { type LocalFile, localFile, localTree, rendered } from './local-read.ts'
 export { type Ownership, ownershipMissing, ownershipOfNew, ownershipParams, ownershipSteps } from './ownership.ts'
 export { type Placing, placeFile } from './placing.ts'
 export { Unknown, UnknownValue } from './unknown.ts'
-export { membersOf, type Unpacking, unpackReads, unpackSteps } from './unpacking.ts'
+export {
+  arranged,
+  membersOf,
+  type Selection,
+  type UnpackAnswers,
+  type Unpacking,
+  unpackReads,
+  unpackSteps,
+} from './unpacking.ts'
 
 /** What a module may know besides its parameters and its answers. */
 export interface ModuleContext {

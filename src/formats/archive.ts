@@ -1,159 +1,160 @@
 import { createHash } from 'node:crypto'
-import { gunzipSync, inflateRawSync } from 'node:zlib'
+import { readTar } from './tar.ts'
+import { readZip } from './zip.ts'
 
 // Plans are made without waiting, and the known libraries for tar and zip only stream: so these two are read here. Only
 // what archives of software hold is read: files, directories and links, in ustar, GNU and pax tar, and zip without zip64.
 
+/** What an archive holds at a name. */
 export interface Member {
-  /** Relative, without a leading `./` or a trailing slash. */
+  /** Relative, without dots, doubled or trailing slashes. */
   readonly name: string
-  readonly type: 'file' | 'directory' | 'link' | 'hardlink'
+  readonly type: 'file' | 'directory' | 'link'
+  /** The low twelve bits. */
   readonly mode: number
-  /** Of a file. */
-  readonly bytes: Buffer
+  /** Bytes of a file. */
+  readonly size: number
+  /** Of a file, worked out when first asked for. */
+  readonly sha256: string
   /** Of a link. */
   readonly target: string
-  readonly sha256: string
+  /** By name and number; undefined where the archive does not say, as zip. */
+  readonly owner?: Id | undefined
+  readonly group?: Id | undefined
+  /** A directory that other members lie in, and that has no entry of its own. */
+  readonly implied?: true
 }
 
-/** What is in a tar, tar.gz or zip archive.
+export interface Id {
+  readonly name: string
+  readonly id: number
+}
+
+/** A member whose bytes are at hand; those of a zip archive are unpacked when they are asked for. */
+export interface PackedMember extends Member {
+  readonly bytes: Buffer
+}
+
+/** What a reader of one format finds: a hard link names the member whose content it shares. */
+export interface RawMember {
+  readonly name: string
+  readonly type: Member['type'] | 'hardlink'
+  readonly mode: number
+  readonly size: number
+  readonly bytes: () => Buffer
+  readonly target: string
+  readonly owner?: Id
+  readonly group?: Id
+}
+
+const known = new WeakMap<Buffer, readonly PackedMember[]>()
+
+/** What is in a tar, tar.gz or zip archive, in its order, the last of a name. Read once for the same buffer: many hosts ask.
  * @throws RangeError for anything else, and for a member that would come to lie outside. */
-export function readArchive(bytes: Buffer): Member[] {
-  const members = kindOf(bytes)(bytes).filter((m) => m.name !== '')
-  for (const { name, type, target } of members) {
-    if (escapes(name)) throw new RangeError(`the archive would write outside its destination: ${name}`)
-    if (type === 'hardlink' && escapes(target))
-      throw new RangeError(`the archive links to what is outside: ${name} -> ${target}`)
+export function readArchive(bytes: Buffer): readonly PackedMember[] {
+  let members = known.get(bytes)
+  if (!members) {
+    members = checked(kindOf(bytes)(bytes))
+    known.set(bytes, members)
   }
-  // a member that lies behind a link of the archive may be anywhere
-  const links = new Set(members.filter((m) => m.type === 'link').map((m) => m.name))
-  const behind = members.find((m) => parentsOf(m.name).some((p) => links.has(p)))
-  if (behind) throw new RangeError(`the archive would write through a link of its own: ${behind.name}`)
   return members
 }
 
-function kindOf(bytes: Buffer): (bytes: Buffer) => Member[] {
-  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return (b) => readTar(gunzipSync(b))
-  if (bytes.subarray(0, 4).toString('latin1') === 'PK\x03\x04') return readZip
-  if (bytes.subarray(257, 262).toString('latin1') === 'ustar') return readTar
-  throw new RangeError('this is no tar, tar.gz or zip archive')
+const packers: readonly (readonly [magic: string, name: string])[] = [
+  ['\xfd7zXZ\0', 'xz'],
+  ['BZh', 'bzip2'],
+  ['\x28\xb5\x2f\xfd', 'zstd'],
+]
+
+const zipMagics = ['PK\x03\x04', 'PK\x05\x06']
+
+export const isZip = (bytes: Buffer) => zipMagics.includes(bytes.subarray(0, 4).toString('latin1'))
+
+function kindOf(bytes: Buffer): (bytes: Buffer) => RawMember[] {
+  const head = bytes.subarray(0, 8).toString('latin1')
+  if (isZip(bytes)) return readZip
+  const packer = packers.find(([magic]) => head.startsWith(magic))
+  if (packer) throw new RangeError(`archives packed by ${packer[1]} are not read on the controller`)
+  return readTar
 }
 
-function escapes(name: string): boolean {
-  return name.startsWith('/') || name.split('/').includes('..') || name.includes('\0')
+/** Names made plain, hard links given what they share. */
+function checked(raw: readonly RawMember[]): PackedMember[] {
+  const found = new Map<string, PackedMember>()
+  for (const m of raw) {
+    const name = plainName(m.name)
+    if (name === '') continue
+    const source = m.type === 'hardlink' ? found.get(plainName(m.target)) : undefined
+    if (m.type === 'hardlink' && source?.type !== 'file')
+      throw new RangeError(`the archive links ${name} to ${m.target}, which it does not hold`)
+    found.set(name, source ? { ...lazily(source), name } : member(name, m))
+  }
+  for (const name of found.keys())
+    for (const parent of parentsOf(name)) {
+      const type = found.get(parent)?.type ?? 'directory'
+      // what lies behind a link of the archive may be anywhere
+      if (type === 'link') throw new RangeError(`the archive would write through a link of its own: ${name}`)
+      if (type === 'file') throw new RangeError(`the archive holds ${parent} as a file and ${name} below it`)
+    }
+  return [...found.values()]
 }
 
-function parentsOf(name: string): string[] {
+/** A leading slash goes, as with tar and unzip.
+ * @throws RangeError for a name that leads outside. */
+function plainName(name: string): string {
+  const parts = name.split('/').filter((part) => part !== '' && part !== '.')
+  if (parts.includes('..')) throw new RangeError(`the archive would write outside its destination: ${name}`)
+  return parts.join('/')
+}
+
+export function parentsOf(name: string): string[] {
   const parts = name.split('/')
   return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join('/'))
 }
 
-function member(name: string, type: Member['type'], mode: number, bytes: Buffer, target: string): Member {
+function member(name: string, m: RawMember): PackedMember {
   let hash: string | undefined
+  // large contents are let go of once nobody writes them any more
+  let kept: WeakRef<Buffer> | undefined
+  const bytes = () => {
+    const there = kept?.deref() ?? m.bytes()
+    kept ??= new WeakRef(there)
+    if (kept.deref() !== there) kept = new WeakRef(there)
+    return there
+  }
   return {
-    name: name
-      .replace(/^(\.\/)+/, '')
-      .replace(/\/+$/, '')
-      .replace(/^\.$/, ''),
-    type,
-    mode: mode & 0o7777,
-    bytes,
-    target,
+    name,
+    type: m.type as Member['type'],
+    mode: m.mode & 0o7777,
+    size: m.size,
+    target: m.target,
+    owner: m.owner,
+    group: m.group,
+    get bytes() {
+      return bytes()
+    },
     get sha256() {
-      hash ??= createHash('sha256').update(bytes).digest('hex')
+      hash ??= createHash('sha256').update(bytes()).digest('hex')
       return hash
     },
   }
 }
 
-const none = Buffer.alloc(0)
-const tarTypes: Record<string, Member['type']> = {
-  '0': 'file',
-  '\0': 'file',
-  '7': 'file',
-  '5': 'directory',
-  '2': 'link',
-  '1': 'hardlink',
-}
-
-function readTar(bytes: Buffer): Member[] {
-  const members: Member[] = []
-  let extra: { path?: string; linkpath?: string; size?: string } = {}
-  for (let at = 0; at + 512 <= bytes.length; ) {
-    const head = bytes.subarray(at, at + 512)
-    if (head.every((b) => b === 0)) break
-    const field = (from: number, length: number) => text(head.subarray(from, from + length))
-    const size = extra.size === undefined ? numberOf(head.subarray(124, 136)) : Number(extra.size)
-    const body = bytes.subarray(at + 512, at + 512 + size)
-    if (body.length < size) throw new RangeError('the archive is cut off')
-    const type = String.fromCharCode(head[156]!)
-    at += 512 + Math.ceil(size / 512) * 512
-    if (type === 'L') extra = { ...extra, path: text(body) }
-    else if (type === 'K') extra = { ...extra, linkpath: text(body) }
-    else if (type === 'x') extra = { ...extra, ...paxOf(body) }
-    else if (type !== 'g') {
-      const prefix = head.subarray(257, 263).toString('latin1') === 'ustar\0' ? field(345, 155) : ''
-      const name = extra.path ?? (prefix === '' ? field(0, 100) : `${prefix}/${field(0, 100)}`)
-      const known = tarTypes[type]
-      if (!known) throw new RangeError(`the archive holds something that is no file, directory or link: ${name}`)
-      const mode = Number.parseInt(field(100, 8), 8) || 0
-      members.push(member(name, known, mode, known === 'file' ? body : none, extra.linkpath ?? field(157, 100)))
-      extra = {}
-    }
+/** A copy that unpacks no sooner than its source. */
+function lazily(source: PackedMember): PackedMember {
+  return {
+    ...{ name: source.name, type: source.type, mode: source.mode, size: source.size, target: source.target },
+    ...{ owner: source.owner, group: source.group },
+    get bytes() {
+      return source.bytes
+    },
+    get sha256() {
+      return source.sha256
+    },
   }
-  return members
 }
 
-function text(bytes: Buffer): string {
-  const end = bytes.indexOf(0)
-  return bytes.subarray(0, end === -1 ? undefined : end).toString('utf8')
-}
-
-/** Octal, or for what is too large for that base 256. */
-function numberOf(bytes: Buffer): number {
-  if (bytes[0]! & 0x80) return bytes.subarray(1).reduce((n, b) => n * 256 + b, bytes[0]! & 0x7f)
-  return Number.parseInt(text(bytes).trim() || '0', 8)
-}
-
-function paxOf(body: Buffer): Record<string, string> {
-  const found: Record<string, string> = {}
-  for (let at = 0; at < body.length; ) {
-    const space = body.indexOf(32, at)
-    const length = Number(body.subarray(at, space).toString('latin1'))
-    if (!(length > 0)) break
-    const [key, ...value] = body
-      .subarray(space + 1, at + length - 1)
-      .toString('utf8')
-      .split('=')
-    found[key!] = value.join('=')
-    at += length
-  }
-  return found
-}
-
-function readZip(bytes: Buffer): Member[] {
-  const end = bytes.lastIndexOf('PK\x05\x06', undefined, 'latin1')
-  if (end === -1) throw new RangeError('the archive is cut off')
-  const count = bytes.readUInt16LE(end + 10)
-  let at = bytes.readUInt32LE(end + 16)
-  return Array.from({ length: count }, () => {
-    if (bytes.readUInt32LE(at) !== 0x02014b50) throw new RangeError('the directory of the archive is broken')
-    const [method, packed] = [bytes.readUInt16LE(at + 10), bytes.readUInt32LE(at + 20)]
-    const [nameLength, extraLength, noteLength] = [28, 30, 32].map((o) => bytes.readUInt16LE(at + o)) as [
-      number,
-      number,
-      number,
-    ]
-    const unix = bytes.readUInt32LE(at + 38) >>> 16
-    const start = bytes.readUInt32LE(at + 42)
-    const name = bytes.subarray(at + 46, at + 46 + nameLength).toString('utf8')
-    at += 46 + nameLength + extraLength + noteLength
-    const data = start + 30 + bytes.readUInt16LE(start + 26) + bytes.readUInt16LE(start + 28)
-    const raw = bytes.subarray(data, data + packed)
-    if (method !== 0 && method !== 8) throw new RangeError(`the archive packs ${name} in a way that is not known`)
-    const body = method === 8 ? inflateRawSync(raw) : raw
-    if (name.endsWith('/')) return member(name, 'directory', unix || 0o755, none, '')
-    if ((unix & 0o170000) === 0o120000) return member(name, 'link', 0o777, none, body.toString('utf8'))
-    return member(name, 'file', unix || 0o644, body, '')
-  })
+/** A member under another name. */
+export function renamed(m: PackedMember, name: string): PackedMember {
+  return name === m.name ? m : { ...lazily(m), name }
 }

@@ -5,6 +5,7 @@ export { answerEffect, anythingEffect, pathEffect, unknownEffect } from './effec
 export type { Facts } from './facts.ts'
 export type { Read } from './read.ts'
 export { type Account, account, type Group, group } from './reads/account.ts'
+export { type Archived, archive } from './reads/archive.ts'
 export { capabilities, output, type Said, which } from './reads/command.ts'
 export { type Content, content, type Sum, sum, sumFor, sumOf } from './reads/content.ts'
 export { type Entry, entry, type FileType, followed, modeText, nameOf, parentOf, type Stat } from './reads/entry.ts'
@@ -30,7 +31,6 @@ export {
   writeFile,
 } from './steps/files.ts'
 export { changePackages, updateLists } from './steps/package.ts'
-export { unpackRemote } from './steps/remote-archive.ts'
 export { tool } from './steps/tool.ts'
 export { changeUnit, daemonReload, verifyUnit } from './steps/unit.ts'
 export { waitStep } from './steps/wait.ts'

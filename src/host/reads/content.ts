@@ -71,8 +71,16 @@ export function sumFor(path: string, bytes: Buffer): Read<Sum> {
   return sum(path, bytes.length)
 }
 
+const sums = new WeakMap<Buffer, string>()
+
+/** Of the same buffer worked out once: large files go to many hosts. */
 export function sumOf(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex')
+  let found = sums.get(bytes)
+  if (found === undefined) {
+    found = createHash('sha256').update(bytes).digest('hex')
+    sums.set(bytes, found)
+  }
+  return found
 }
 
 interface SumQuestion {

@@ -60,6 +60,15 @@ const fresh: Stat = {
   target: undefined,
 }
 
+/** What is known of something new with these attributes. */
+export function newStat(type: Stat['type'], attributes: Attributes, more: Partial<Stat> = {}): Stat {
+  const mode = type === 'link' ? { mode: undefined } : {}
+  return statWith(
+    { ...fresh, ...more, type, ...(type === 'link' ? { mode: 0o777 } : {}) },
+    { ...attributes, ...mode },
+  ) as Stat
+}
+
 function step(summary: string, place: Place, change: PathChange, script: (sh: Shell) => string): Step {
   return { summary, script, effects: [pathEffect(summary, place.real, change, place.stat?.type === 'link')] }
 }

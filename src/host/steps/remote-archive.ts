@@ -1,35 +1,56 @@
+import type { Member } from '../../formats/archive.ts'
 import { pathEffect } from '../effect.ts'
+import { unpackScript } from '../reads/archive.ts'
+import type { Entry } from '../reads/entry.ts'
+import type { Shell } from '../shell.ts'
 import type { Step } from '../step.ts'
-import { type Place, temporaryDirectory } from './files.ts'
+import { type Attributes, newStat, type Place, temporaryDirectory } from './files.ts'
 
-/** Unpacks an archive that lies on the host: into a directory beside the destination first, then file after file into
- * place, so that none is ever half there. */
+/** A member of an archive that is to come to a place, with owner and mode. */
+export interface Placement {
+  readonly member: Member
+  readonly at: Entry
+  readonly attributes: Attributes & { readonly mode: number }
+}
+
+/** Unpacks an archive that lies on the host: into a directory beside the destination first, then each of these members into
+ * its place by renaming, so that none is ever half there. */
 export function unpackRemote(
   source: string,
   dest: Place,
-  kind: 'tar' | 'zip',
-  own: { readonly owner?: string | undefined; readonly group?: string | undefined; readonly mode?: string | undefined },
+  placements: readonly Placement[],
+  options: readonly string[] = [],
 ): Step {
-  const summary = `unpack ${source} into ${dest.path}`
+  const summary = `unpack ${source} into ${dest.path} (${placements.length} of its members)`
   return {
     summary,
-    effects: [pathEffect(summary, dest.real, { to: 'unknown' })],
-    script: (sh) => {
-      const extract =
-        kind === 'zip'
-          ? `unzip -qo -- ${sh.word(source)} -d "$t"`
-          : `tar -xpf ${sh.word(source)} --no-same-owner -C "$t"`
-      const owner =
-        own.owner === undefined && own.group === undefined
-          ? ''
-          : `chown -hR ${sh.word(`${own.owner ?? ''}${own.group === undefined ? '' : `:${own.group}`}`)} "$t" || exit 1\n`
-      const mode = own.mode === undefined ? '' : `chmod -R ${sh.word(own.mode)} "$t" || exit 1\n`
-      return `p=${sh.word(dest.path)}; ${temporaryDirectory}
-${extract} || exit 1
-${owner}${mode}sync -f "$t" 2>/dev/null || sync
+    effects: placements.map(({ member, at, attributes }) => {
+      const stat = newStat(member.type, attributes, {
+        size: member.type === 'file' ? member.size : undefined,
+        target: member.type === 'link' ? member.target : undefined,
+      })
+      const was = at.stat?.type === 'link'
+      if (member.type === 'directory') return pathEffect(summary, at.real, { to: 'directory', stat }, was)
+      if (member.type === 'link') return pathEffect(summary, at.real, { to: 'link', stat }, was)
+      return pathEffect(summary, at.real, { to: 'file', stat, bytes: undefined }, was)
+    }),
+    script: (sh) => `p=${sh.word(dest.real)} a=${sh.word(source)}; ${temporaryDirectory}
+${unpackScript(options, sh)} || exit 1
 cd "$t" || exit 1
-find . -mindepth 1 -type d -exec sh -c 'for f; do test -d "$0/$f" || { mkdir "$0/$f" && chmod "$(stat -c %a "$f")" "$0/$f" && chown "$(stat -c %u:%g "$f")" "$0/$f"; } || exit 1; done' "$p" {} + || exit 1
-find . ! -type d -exec sh -c 'for f; do mv -fT -- "$f" "$0/$f" || exit 1; done' "$p" {} +`
-    },
+find . -type d ! -perm -700 -exec chmod u+rwx {} +
+N() { echo "the archive does not hold $1 any more" >&2; exit 1; }
+O() { test -z "$2" || chown -h -- "$2" "$1" || exit 1; }
+D() { test -d "./$1" && test ! -L "./$1" || N "$1"; (umask 077; mkdir -- "$4") && O "$4" "$3" && chmod "$2" "$4" || exit 1; }
+L() { test -L "./$1" || N "$1"; O "./$1" "$3" && mv -fT -- "./$1" "$4" || exit 1; }
+F() { test -f "./$1" && test ! -L "./$1" || N "$1"; O "./$1" "$3" && chmod "$2" "./$1" && mv -fT -- "./$1" "$4" || exit 1; }
+sync -f . 2>/dev/null || sync
+${placements.map((p) => placed(p, sh)).join('\n')}`,
   }
+}
+
+function placed({ member, at, attributes: { owner, group, mode } }: Placement, sh: Shell): string {
+  const own =
+    owner === undefined && group === undefined ? '' : `${owner ?? ''}${group === undefined ? '' : `:${group}`}`
+  const letter = { directory: 'D', link: 'L', file: 'F' }[member.type]
+  return [letter, ...[member.name, mode.toString(8).padStart(5, '0'), own, at.path].map(sh.word)].join(' ')
 }
