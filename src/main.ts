@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8'
 import { Command } from 'commander'
 import { type RunningOptions, withHostOptions, withRunOptions } from './commands/options.ts'
 import { UsageError } from './commands/usage-error.ts'
@@ -8,6 +9,9 @@ for (const stream of [process.stdout, process.stderr])
   stream.on('error', (e: NodeJS.ErrnoException) => {
     if (e.code !== 'EPIPE' && e.code !== 'EIO') process.exitCode = 1
   })
+
+// a pattern that backtracks without end goes on in V8's linear engine instead of holding up every host
+setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
 
 const codes = `
 Exit codes: 0 all well (check: converged); 1 a host failed; 2 check found changes to make;

@@ -1,6 +1,7 @@
+import type { Inventory } from '../inventory/inventory.ts'
 import { matchPattern } from '../inventory/pattern.ts'
 import { graph, list } from '../inventory/show.ts'
-import type { Diagnostic } from '../language/diagnostic.ts'
+import { type Diagnostic, didYouMean } from '../language/diagnostic.ts'
 import { loadHosts } from './load.ts'
 import type { HostOptions } from './options.ts'
 import { reportDiagnostics, UsageError } from './usage-error.ts'
@@ -11,14 +12,26 @@ export async function hostsCommand(
   options: HostOptions & { graph?: true; json?: true },
 ): Promise<number> {
   const diagnostics: Diagnostic[] = []
-  const { inventory } = loadHosts(options, ['.'], diagnostics)
+  const { inventory } = loadHosts(options, ['.'], (d) => void diagnostics.push(d))
   reportDiagnostics(diagnostics)
-  const { hosts, unknown } = matchPattern(inventory, pattern)
-  if (unknown.length > 0) throw new UsageError(`the inventory has no host or group ${unknown.join(', ')}`)
-  const limited =
-    options.limit === undefined ? hosts : hosts.filter((h) => matchPattern(inventory, options.limit!).hosts.includes(h))
+  const hosts = named(inventory, pattern)
+  const limit = options.limit === undefined ? undefined : new Set(named(inventory, options.limit))
+  const limited = limit ? hosts.filter((h) => limit.has(h)) : hosts
   if (options.graph) console.log(graph(inventory, pattern).join('\n'))
   else if (options.json) console.log(JSON.stringify(list(inventory, limited), null, 4))
   else if (limited.length > 0) console.log(limited.join('\n'))
   return 0
+}
+
+/** @throws UsageError for a part that names nothing. */
+function named(inventory: Inventory, pattern: string): string[] {
+  const { hosts, unknown, broken } = matchPattern(inventory, pattern)
+  if (broken.length > 0) throw new UsageError(`no regular expression or glob: ${broken.join(', ')}`)
+  if (unknown.length > 0) {
+    const near = didYouMean(unknown[0]!, [...inventory.groups.keys(), ...inventory.hosts.keys()])
+    throw new UsageError(
+      `the inventory has no host or group ${unknown.join(', ')}${near === undefined ? '' : `; did you mean ${near}?`}`,
+    )
+  }
+  return hosts
 }

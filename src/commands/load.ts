@@ -1,44 +1,57 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { prepare, type ReadyPlay } from '../engine/prepare.ts'
 import { registry } from '../generated/registry.ts'
 import type { Inventory } from '../inventory/inventory.ts'
 import { loadInventory } from '../inventory/load.ts'
 import { loadVarsFile } from '../inventory/vars-dir.ts'
+import { compileValue, dataValue } from '../language/compile.ts'
 import type { Diagnostic, Source } from '../language/diagnostic.ts'
-import { loadDocument, toData } from '../language/document.ts'
+import { loadDocument } from '../language/document.ts'
 import { loadPlaybook } from '../language/load-playbook.ts'
 import type { ModuleSet } from '../language/module-set.ts'
-import type { Playbook } from '../language/playbook.ts'
+import type { Playbook, Value } from '../language/playbook.ts'
+import { readSource } from '../language/source.ts'
 import { prepareValidators } from '../language/validators.ts'
 import type { Module } from '../module.ts'
 import type { HostOptions, RunningOptions } from './options.ts'
 import { ownModules } from './own-modules.ts'
-import { reportDiagnostics, UsageError } from './usage-error.ts'
+import { reportDiagnostics } from './usage-error.ts'
+
+type Report = (d: Diagnostic) => void
+
+export interface LoadedRun {
+  readonly plays: readonly ReadyPlay[]
+  readonly extra: ReadonlyMap<string, Value>
+}
 
 /** Reads everything that a run needs, and settles what can be settled without a host.
+ * @param playbooks paths, or what was put together.
  * @throws UsageError after all that is wrong was printed. */
-export async function loadRun(
-  sources: readonly Source[],
-  options: RunningOptions,
-): Promise<{ plays: readonly ReadyPlay[]; inventory: Inventory; extra: Record<string, unknown> }> {
+export async function loadRun(playbooks: readonly (string | Source)[], options: RunningOptions): Promise<LoadedRun> {
   const diagnostics: Diagnostic[] = []
-  const dirs = sources.map((s) => dirname(s.path))
+  const report: Report = (d) => void diagnostics.push(d)
+  const sources = playbooks.flatMap((p) => (typeof p === 'string' ? (readSource(p, report) ?? []) : p))
+  const dirs = playbooks.map((p) => dirname(typeof p === 'string' ? p : p.path))
   const modules = await modulesFor(dirs)
-  const playbooks = loadAll(sources, modules, diagnostics)
-  const { inventory, extra } = loadHosts(options, dirs, diagnostics)
-  // names and hosts are judged in what could be read: an error in a file would only make others up
-  if (diagnostics.some((d) => d.severity === 'error')) reportDiagnostics(diagnostics)
-  const ready = prepare(playbooks, inventory, modules, {
+  const loaded = loadAll(sources, modules, report)
+  const before = diagnostics.length
+  const { inventory, extra } = loadHosts(options, dirs, report)
+  const whole = !diagnostics.slice(before).some((d) => d.severity === 'error')
+  const ready = prepare(loaded, inventory, modules, {
     limit: options.limit,
     tags: options.tags,
     skipTags: options.skipTags,
     extra,
     target: { user: options.user, keyFile: options.privateKey },
   })
-  reportDiagnostics([...diagnostics, ...ready.diagnostics])
-  return { plays: ready.plays, inventory, extra }
+  // what was not read of the inventory would be told again as what is missing
+  for (const d of ready.diagnostics) if (whole || !ofInventory.has(d.code)) report(d)
+  reportDiagnostics(diagnostics)
+  return { plays: ready.plays, extra }
 }
+
+const ofInventory = new Set(['hosts', 'no-hosts', 'limit', 'undefined-variable'])
 
 export async function modulesFor(dirs: readonly string[]): Promise<ReadonlyMap<string, Module>> {
   const own = await ownModules(dirs)
@@ -47,66 +60,51 @@ export async function modulesFor(dirs: readonly string[]): Promise<ReadonlyMap<s
   return modules
 }
 
-function loadAll(
-  sources: readonly Source[],
-  modules: ReadonlyMap<string, Module>,
-  diagnostics: Diagnostic[],
-): Playbook[] {
+function loadAll(sources: readonly Source[], modules: ReadonlyMap<string, Module>, report: Report): Playbook[] {
   const set: ModuleSet = { get: (name) => modules.get(name), names: () => [...modules.keys()] }
   return sources.flatMap((source) => {
     const loaded = loadPlaybook(source, set)
-    diagnostics.push(...loaded.diagnostics)
+    for (const d of loaded.diagnostics) report(d)
     return loaded.playbook ?? []
   })
-}
-
-/** @throws UsageError */
-export function readSource(path: string): Source {
-  try {
-    return { path, text: readFileSync(path, 'utf8') }
-  } catch (e) {
-    throw new UsageError(
-      `${path} cannot be read: ${(e as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (e as Error).message}`,
-    )
-  }
 }
 
 /** The inventory and the command line's variables. Without -i: `inventory/`, or `hosts.yml`, beside the playbook or here. */
 export function loadHosts(
   options: HostOptions,
   dirs: readonly string[],
-  diagnostics: Diagnostic[],
-): { inventory: Inventory; extra: Record<string, unknown> } {
+  report: Report,
+): { inventory: Inventory; extra: ReadonlyMap<string, Value> } {
   const standard = [...dirs, '.'].flatMap((d) => [join(d, 'inventory'), join(d, 'hosts.yml'), join(d, 'inventory.yml')])
   const found = standard.find((p) => existsSync(p))
   const paths = options.inventory.length > 0 ? options.inventory : found === undefined ? [] : [found]
-  const loaded = loadInventory(paths, dirs)
-  diagnostics.push(...loaded.diagnostics)
-  const extra: Record<string, unknown> = {}
-  for (const text of options.extraVars) Object.assign(extra, extraVars(text, diagnostics))
-  return { inventory: loaded.inventory, extra }
+  const { inventory, diagnostics } = loadInventory(paths, dirs)
+  for (const d of diagnostics) report(d)
+  return { inventory, extra: new Map(options.extraVars.flatMap((text) => [...extraVars(text, report)])) }
 }
 
-/** `key=value …` (values are text), a JSON or YAML mapping, or `@FILE`.
- * @throws UsageError */
-function extraVars(text: string, diagnostics: Diagnostic[]): Record<string, unknown> {
-  if (text.startsWith('@')) {
-    const { path } = readSource(text.slice(1))
-    const vars = loadVarsFile(path, (d) => void diagnostics.push(d))
-    return Object.fromEntries([...vars].map(([k, v]) => [k, v.value.evaluate({})]))
-  }
+/** `key=value …` (values are text), a JSON or YAML mapping, or `@FILE`. What is in a file may hold templates. */
+function extraVars(text: string, report: Report): ReadonlyMap<string, Value> {
+  if (text.startsWith('@'))
+    return new Map([...loadVarsFile(text.slice(1), report)].map(([name, { value }]) => [name, value]))
   if (text.trimStart().startsWith('{')) {
-    const { root, diagnostics: wrong } = loadDocument({ path: '--extra-vars', text })
-    diagnostics.push(...wrong)
-    return root ? (toData(root) as Record<string, unknown>) : {}
+    const { root, diagnostics } = loadDocument({ path: '--extra-vars', text })
+    for (const d of diagnostics) report(d)
+    return new Map(root?.kind === 'map' ? root.entries.map((e) => [e.key, compileValue(e.value, report)]) : [])
   }
-  const pairs = text.match(/[A-Za-z_]\w*=(?:"[^"]*"|'[^']*'|\S*)/g)
-  if (!pairs || pairs.join(' ').length < text.trim().replace(/\s+/g, ' ').length)
-    throw new UsageError(`--extra-vars is key=value, a JSON mapping or @FILE, not \`${text}\``)
-  return Object.fromEntries(
+  const pairs = text.match(/[A-Za-z_]\w*=(?:"[^"]*"|'[^']*'|\S*)/g) ?? []
+  const left = pairs.reduce((rest, pair) => rest.replace(pair, ''), text).trim()
+  if (pairs.length === 0 || left !== '')
+    report({
+      code: 'extra-vars',
+      severity: 'error',
+      message: `--extra-vars is key=value, a JSON mapping or @FILE, not \`${left || text}\``,
+      hint: 'quote a value with spaces: -e \'greeting="hello there"\'',
+    })
+  return new Map(
     pairs.map((p) => {
       const at = p.indexOf('=')
-      return [p.slice(0, at), p.slice(at + 1).replace(/^(["'])(.*)\1$/, '$2')]
+      return [p.slice(0, at), dataValue(p.slice(at + 1).replace(/^(["'])([\s\S]*)\1$/, '$2'))]
     }),
   )
 }

@@ -1,5 +1,6 @@
 import type { ReadyPlay } from '../engine/prepare.ts'
 import { Run, type RunOptions } from '../engine/run.ts'
+import type { Value } from '../language/playbook.ts'
 import { exitCode } from '../report/recap.ts'
 import { connectTo } from './connect.ts'
 import type { RunningOptions } from './options.ts'
@@ -13,7 +14,7 @@ export async function runPlays(
   mode: 'apply' | 'check',
   plays: readonly ReadyPlay[],
   playbooks: readonly string[],
-  extra: Readonly<Record<string, unknown>>,
+  extra: ReadonlyMap<string, Value>,
   options: RunningOptions,
 ): Promise<number> {
   const become = options.askBecomePass ? await askSecret('sudo password: ') : undefined

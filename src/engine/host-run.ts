@@ -25,6 +25,8 @@ export interface HostRunOptions {
   readonly stopped: () => boolean
   readonly forceHandlers: boolean
   readonly strict: boolean
+  /** What `register` and `set_fact` gave in the plays before. */
+  readonly known: ReadonlyMap<string, unknown> | undefined
 }
 
 interface Job {
@@ -36,11 +38,21 @@ interface Job {
 /** One host in one play: pass after pass until no task remains. */
 export class HostRun {
   readonly #o: HostRunOptions
-  #memory: Memory = newMemory()
+  #memory: Memory
   readonly #done: Instance[] = []
 
   constructor(options: HostRunOptions) {
     this.#o = options
+    this.#memory = newMemory(options.known)
+  }
+
+  get host(): string {
+    return this.#o.host
+  }
+
+  /** What `register` and `set_fact` gave so far. */
+  get known(): ReadonlyMap<string, unknown> {
+    return this.#memory.known
   }
 
   async run(): Promise<HostEnd> {

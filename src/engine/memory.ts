@@ -23,8 +23,9 @@ export interface Memory {
   ran: Set<number>
 }
 
-export function newMemory(): Memory {
-  return { position: 0, items: undefined, results: [], known: new Map(), notified: new Map(), ran: new Set() }
+/** @param known what the plays before gave. */
+export function newMemory(known: ReadonlyMap<string, unknown> = new Map()): Memory {
+  return { position: 0, items: undefined, results: [], known: new Map(known), notified: new Map(), ran: new Set() }
 }
 
 export function copyOf(m: Memory): Memory {

@@ -4,13 +4,14 @@ import { type Target, type TargetDefaults, targetOf } from '../inventory/connect
 import type { Inventory, Variable } from '../inventory/inventory.ts'
 import { matchPattern } from '../inventory/pattern.ts'
 import { magicOf, variablesOf } from '../inventory/variables.ts'
-import { namesBrought, unknownNames } from '../language/check-names.ts'
+import { namesOfPlay, unknownNames } from '../language/check-names.ts'
 import { findControllerFile } from '../language/controller-path.ts'
 import { type Diagnostic, didYouMean } from '../language/diagnostic.ts'
 import type { Scope } from '../language/expression.ts'
-import { type Play, type Playbook, type Task, ValueError } from '../language/playbook.ts'
-import { loadTemplate } from '../language/template.ts'
+import { type Play, type Playbook, type Task, type Value, ValueError } from '../language/playbook.ts'
+import { loadTemplate, type Template } from '../language/template.ts'
 import type { Module } from '../module.ts'
+import { hostvarsOf } from './hostvars.ts'
 import type { Queue } from './memory.ts'
 import { HostScope } from './scope.ts'
 
@@ -18,7 +19,7 @@ export interface Selection {
   readonly limit?: string | undefined
   readonly tags: readonly string[]
   readonly skipTags: readonly string[]
-  readonly extra: Readonly<Record<string, unknown>>
+  readonly extra: ReadonlyMap<string, Value>
   readonly target: TargetDefaults
 }
 
@@ -28,7 +29,11 @@ export interface ReadyPlay {
   /** The folder of its playbook. */
   readonly dir: string
   readonly hosts: readonly ReadyHost[]
+  /** Of all its hosts, in order. */
+  readonly names: readonly string[]
   readonly queue: Queue
+  /** What `register` and `set_fact` gave in the plays before, by host: one map for all plays, which the run fills. */
+  readonly remembered: Map<string, ReadonlyMap<string, unknown>>
 }
 
 export interface ReadyHost {
@@ -46,21 +51,27 @@ export function prepare(
 ): { readonly plays: readonly ReadyPlay[]; readonly diagnostics: readonly Diagnostic[] } {
   const diagnostics: Diagnostic[] = []
   const report = (d: Diagnostic) => void diagnostics.push(d)
-  const brought = namesBrought(playbooks.flatMap((p) => p.plays))
-  const hostCache = new Map<string, ReadyHost | undefined>()
   const limit = selection.limit === undefined ? undefined : limitOf(inventory, selection.limit, report)
   const groups = groupsOfAll(inventory)
+  const remembered: ReadyPlay['remembered'] = new Map()
+  const shared = { groups, hostvars: hostvarsOf(inventory, groups, selection.extra, remembered) }
+  const hostCache = new Map<string, ReadyHost | undefined>()
+  const brought = new Set<string>()
   const plays = playbooks.flatMap((playbook) =>
     playbook.plays.map((play): ReadyPlay => {
-      const names = hostsOfPlay(inventory, play, report).filter((h) => !limit || limit.has(h))
+      const matched = hostsOfPlay(inventory, play, report)
+      const names = matched.filter((name) => !limit || limit.has(name))
       const hosts = names.flatMap((name) => {
-        if (!hostCache.has(name)) hostCache.set(name, readyHost(inventory, name, groups, selection, report))
+        if (!hostCache.has(name)) hostCache.set(name, readyHost(inventory, name, shared, selection, report))
         return hostCache.get(name) ?? []
       })
       const dir = dirname(playbook.source.path)
-      checkPlay(play, hosts, brought, selection, report)
-      for (const task of [...play.tasks, ...play.handlers]) checkFiles(task, modules.get(task.module)!, dir, report)
-      return { play, dir, hosts, queue: queueOf(play, modules, selection) }
+      const tasks = [...play.tasks, ...play.handlers]
+      const templates = new Map(tasks.map((t) => [t, templatesOf(t, modules.get(t.module)!, dir, report)]))
+      const files = (task: Task) => templates.get(task) ?? []
+      checkPlay(play, names, inventory, { brought, extra: selection.extra, files }, report)
+      for (const name of namesOfPlay(play)) brought.add(name)
+      return { play, dir, hosts, names, queue: queueOf(play, modules, selection), remembered }
     }),
   )
   return { plays, diagnostics: unique(diagnostics) }
@@ -79,7 +90,16 @@ function groupsOfAll(inventory: Inventory): Record<string, string[]> {
 }
 
 function limitOf(inventory: Inventory, pattern: string, report: (d: Diagnostic) => void): Set<string> {
-  const { hosts, unknown } = matchPattern(inventory, pattern)
+  if (pattern.trim() === '')
+    report({
+      code: 'limit',
+      severity: 'error',
+      message: '--limit is empty',
+      hint: 'leave it out for all hosts of the plays',
+    })
+  const { hosts, unknown, broken } = matchPattern(inventory, pattern)
+  for (const part of broken)
+    report({ code: 'limit', severity: 'error', message: `--limit: \`${part}\` is no regular expression or glob` })
   for (const name of unknown.filter((u) => u !== 'localhost'))
     report({
       code: 'limit',
@@ -96,8 +116,16 @@ function near(inventory: Inventory, name: string): { hint?: string } {
 }
 
 function hostsOfPlay(inventory: Inventory, play: Play, report: (d: Diagnostic) => void): string[] {
-  const { hosts, unknown } = matchPattern(inventory, String(play.hosts.evaluate({})))
+  const { hosts, unknown, broken } = matchPattern(inventory, String(play.hosts.evaluate({})))
+  for (const part of broken)
+    report({
+      code: 'hosts',
+      severity: 'error',
+      message: `\`${part}\` is no regular expression or glob`,
+      span: play.hosts.span,
+    })
   const implicit = unknown.filter((u) => u === 'localhost')
+  if (hosts.length + unknown.length + broken.length === 0) noHosts(inventory, play, report)
   for (const name of unknown.filter((u) => u !== 'localhost'))
     report({
       code: 'hosts',
@@ -109,24 +137,37 @@ function hostsOfPlay(inventory: Inventory, play: Play, report: (d: Diagnostic) =
   return [...hosts, ...implicit]
 }
 
+function noHosts(inventory: Inventory, play: Play, report: (d: Diagnostic) => void): void {
+  const none = inventory.hosts.size === 0
+  report({
+    code: 'no-hosts',
+    severity: none ? 'error' : 'warning',
+    message: none ? 'the inventory has no hosts' : `no host is \`${String(play.hosts.evaluate({}))}\``,
+    span: play.hosts.span,
+    ...(none ? { hint: 'name an inventory with -i, or put one beside the playbook as inventory/ or hosts.yml' } : {}),
+  })
+}
+
 function readyHost(
   inventory: Inventory,
   name: string,
-  groups: Record<string, string[]>,
+  shared: { readonly groups: object; readonly hostvars: object },
   selection: Selection,
   report: (d: Diagnostic) => void,
 ): ReadyHost | undefined {
   const variables = variablesOf(inventory, name)
-  const given = { ...magicOf(inventory, name), groups }
+  const magic = { ...magicOf(inventory, name), ...shared }
   const inventoryValues = new Map([...variables].map(([k, v]) => [k, v.value]))
   const scope = new HostScope(
-    { given, inventory: inventoryValues, play: new Map(), extra: selection.extra },
+    { given: magic, inventory: inventoryValues, play: new Map(), extra: selection.extra },
     () => ({}),
   )
   try {
     const at: Scope = scope.forTask(new Map(), new Map())
-    const target = targetOf(name, variables, (v) => scope.evaluate(v.value, at), selection.target, selection.extra)
-    return { target, variables, given }
+    const given = [...selection.extra].map(([k, value]) => [k, { value, from: '--extra-vars' }] as const)
+    const all = new Map([...variables, ...given])
+    const target = targetOf(name, all, (v) => scope.evaluate(v.value, at), selection.target)
+    return { target, variables, given: magic }
   } catch (e) {
     if (!(e instanceof ValueError)) throw e
     report(e.diagnostic)
@@ -134,59 +175,91 @@ function readyHost(
   }
 }
 
+interface Names {
+  readonly brought: ReadonlySet<string>
+  readonly extra: ReadonlyMap<string, Value>
+  readonly files: (task: Task) => readonly Template[]
+}
+
 /** Names are checked for every different set of variables that the hosts have. */
 function checkPlay(
   play: Play,
-  hosts: readonly ReadyHost[],
-  brought: ReadonlySet<string>,
-  selection: Selection,
+  hosts: readonly string[],
+  inventory: Inventory,
+  { brought, extra, files }: Names,
   report: (d: Diagnostic) => void,
 ): void {
-  const sets = new Map<string, { names: Set<string>; hosts: string[] }>()
-  for (const { target, variables } of hosts) {
-    const names = [...variables.keys()].sort()
-    const key = names.join(' ')
-    const set = sets.get(key) ?? { names: new Set([...names, ...brought, ...Object.keys(selection.extra)]), hosts: [] }
-    set.hosts.push(target.name)
+  const sets = new Map<string, { names: Set<string>; values: Set<Value>; hosts: string[] }>()
+  const add = (host: string, variables: Iterable<readonly [string, Variable]>) => {
+    const all = [...variables]
+    const key = all
+      .map(([name]) => name)
+      .sort()
+      .join(' ')
+    const set = sets.get(key) ?? {
+      names: new Set([...all.map(([name]) => name), ...extra.keys()]),
+      values: new Set(extra.values()),
+      hosts: [],
+    }
+    for (const [, { value }] of all) if (!value.constant) set.values.add(value)
+    set.hosts.push(host)
     sets.set(key, set)
   }
-  for (const set of sets.values())
-    for (const d of unknownNames(play, set.names, factNames)) {
-      const only = sets.size > 1 && d.code === 'undefined-variable' ? ` on ${listed(set.hosts)}` : ''
-      report({ ...d, message: `${d.message}${only}` })
+  for (const name of hosts) add(name, variablesOf(inventory, name))
+  // a play without hosts is checked against all that there is
+  if (sets.size === 0)
+    add(
+      '',
+      [...inventory.hosts.keys()].flatMap((h) => [...variablesOf(inventory, h)]),
+    )
+  // what is missing for every host is said without naming them
+  const found = new Map<string, { d: Diagnostic; hosts: string[] }>()
+  for (const set of sets.values()) {
+    const around = { defined: set.names, brought, inventory: set.values, facts: factNames, files }
+    for (const d of unknownNames(play, around)) {
+      const key = `${d.span?.source.path} ${d.span?.start} ${d.message}`
+      const same = found.get(key) ?? { d, hosts: [] }
+      same.hosts.push(...set.hosts)
+      found.set(key, same)
     }
+  }
+  const total = [...sets.values()].reduce((sum, set) => sum + set.hosts.length, 0)
+  for (const { d, hosts: on } of found.values())
+    report(on.length === total ? d : { ...d, message: `${d.message} on ${listed(on)}` })
 }
 
 function listed(names: readonly string[]): string {
   return names.length > 5 ? `${names.slice(0, 4).join(', ')} and ${names.length - 4} more hosts` : names.join(', ')
 }
 
-/** Files of the controller that are named plainly have to be there, and templates have to be templates. */
-function checkFiles(task: Task, module: Module, dir: string, report: (d: Diagnostic) => void): void {
+/** Files of the controller that are named plainly have to be there, and templates have to be templates.
+ * @returns the templates. */
+function templatesOf(task: Task, module: Module, dir: string, report: (d: Diagnostic) => void): Template[] {
   const remote = task.params.get('remote_src')
-  if (remote && !(remote.constant && remote.evaluate({}) === false)) return
-  for (const [name, schema] of Object.entries(module.params.properties)) {
+  if (remote && !(remote.constant && remote.evaluate({}) === false)) return []
+  return Object.entries(module.params.properties).flatMap(([name, schema]) => {
     const value = task.params.get(name)
-    if (!schema.controllerPath || !value?.constant) continue
+    if (!schema.controllerPath || !value?.constant) return []
     const { path, tried } = findControllerFile(dir, schema.controllerPath, String(value.evaluate({})))
-    if (path === undefined)
-      report({
-        code: 'missing-file',
-        severity: 'error',
-        message: `there is no file \`${String(value.evaluate({}))}\` on the controller`,
-        span: value.span,
-        hint: `looked for ${tried.join(' and ')}`,
-      })
-    else if (schema.controllerPath === 'templates') checkTemplate(path, report)
-  }
+    if (path !== undefined) return schema.controllerPath === 'templates' ? templateAt(path, report) : []
+    report({
+      code: 'missing-file',
+      severity: 'error',
+      message: `there is no file \`${String(value.evaluate({}))}\` on the controller`,
+      span: value.span,
+      hint: `looked for ${tried.join(' and ')}`,
+    })
+    return []
+  })
 }
 
-function checkTemplate(path: string, report: (d: Diagnostic) => void): void {
+function templateAt(path: string, report: (d: Diagnostic) => void): Template[] {
   try {
-    loadTemplate(path)
+    return [loadTemplate(path)]
   } catch (e) {
     if (!(e instanceof ValueError)) throw e
     report(e.diagnostic)
+    return []
   }
 }
 

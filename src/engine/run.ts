@@ -13,7 +13,7 @@ import { Redactor } from '../secrets/redactor.ts'
 import type { Connection } from '../transport/stream.ts'
 import { Unknown } from '../unknown.ts'
 import { ControllerFiles } from './controller.ts'
-import { type HostEnd, HostRun } from './host-run.ts'
+import { HostRun } from './host-run.ts'
 import { factsWanted } from './instance.ts'
 import { HostLink } from './link.ts'
 import { Models } from './models.ts'
@@ -26,7 +26,7 @@ export interface RunOptions {
   readonly plays: readonly ReadyPlay[]
   readonly playbooks: readonly string[]
   readonly version: string
-  readonly extra: Readonly<Record<string, unknown>>
+  readonly extra: ReadonlyMap<string, Value>
   /** Hosts at a time. */
   readonly forks: number
   readonly diff: boolean
@@ -106,19 +106,24 @@ export class Run {
       tasks: ready.queue.entries.map((e) => e.task.name),
     })
     const waiting = [...hosts]
+    const ran: HostRun[] = []
     const worker = async () => {
       for (let host = waiting.shift(); host && !this.#stopped; host = waiting.shift()) {
         const turn = { event: 'turn', host: host.target.name, play: ready.play.name } as const
+        const run = this.#host(ready, host)
+        ran.push(run)
         this.#emit({ ...turn, over: false })
-        const end = await this.#host(ready, host)
+        const end = await run.run()
         this.#emit({ ...turn, over: true })
         if (end === 'failed' || end === 'unreachable') this.#dropped.add(host.target.name)
       }
     }
     await Promise.all(Array.from({ length: Math.min(this.#o.forks, hosts.length) }, worker))
+    // only when all have come to the end: what a host sees of another must not depend on their pace
+    for (const run of ran) ready.remembered.set(run.host, run.known)
   }
 
-  #host(ready: ReadyPlay, host: ReadyHost): Promise<HostEnd> {
+  #host(ready: ReadyPlay, host: ReadyHost): HostRun {
     const link = this.#linkTo(host)
     return new HostRun({
       host: host.target.name,
@@ -129,7 +134,8 @@ export class Run {
       stopped: () => this.#stopped,
       forceHandlers: this.#o.forceHandlers,
       strict: this.#o.strict,
-    }).run()
+      known: ready.remembered.get(host.target.name),
+    })
   }
 
   #linkTo({ target }: ReadyHost): HostLink {
@@ -146,11 +152,14 @@ export class Run {
     return link
   }
 
-  #ground({ play, dir, queue }: ReadyPlay, host: ReadyHost, link: HostLink): Ground {
+  #ground({ play, dir, queue, names }: ReadyPlay, host: ReadyHost, link: HostLink): Ground {
     let user = ''
     const inventory = new Map([...host.variables].map(([name, v]) => [name, v.value]))
     const facts = () => link.facts(user) ?? new Unknown(factsWanted)
-    const scope = new HostScope({ given: host.given, inventory, play: play.vars, extra: this.#o.extra }, facts)
+    const scope = new HostScope(
+      { given: { ...host.given, play_hosts: names }, inventory, play: play.vars, extra: this.#o.extra },
+      facts,
+    )
     const plain = scope.forTask(new Map(), new Map())
     const userOf = this.#userOf(play, host.target)
     user = userOf(undefined, (value) => scope.evaluate(value, plain))

@@ -8,13 +8,13 @@ export interface Levels {
   readonly inventory: ReadonlyMap<string, Value>
   readonly play: ReadonlyMap<string, Value>
   /** From the command line: strongest. */
-  readonly extra: Readonly<Record<string, unknown>>
+  readonly extra: ReadonlyMap<string, Value>
 }
 
 /** Makes the scopes of a host's tasks. A variable is evaluated when it is used, in the scope of the task that uses it. */
 export class HostScope {
   readonly #base: object
-  readonly #extra: Readonly<Record<string, unknown>>
+  readonly #extra: ReadonlyMap<string, Value>
   #top: Scope = {}
   readonly #underWay = new Set<Value>()
 
@@ -34,11 +34,11 @@ export class HostScope {
     known: ReadonlyMap<string, unknown>,
     own: Readonly<Record<string, unknown>> = {},
   ): Scope {
-    const top = Object.create(vars.size === 0 ? this.#base : this.#layer(this.#base, vars)) as Scope
     // defined, not assigned: below may be a getter of the same name
-    for (const values of [Object.fromEntries(known), this.#extra, own])
-      Object.defineProperties(top, Object.getOwnPropertyDescriptors(values))
-    return top
+    const on = (below: object, values: object) => Object.create(below, Object.getOwnPropertyDescriptors(values))
+    const task = vars.size === 0 ? this.#base : this.#layer(this.#base, vars)
+    const brought = on(task, Object.fromEntries(known))
+    return on(this.#extra.size === 0 ? brought : this.#layer(brought, this.#extra), own) as Scope
   }
 
   /** Evaluates in a scope made by `forTask`.

@@ -23,19 +23,15 @@ export interface TargetDefaults {
 }
 
 /** Reads the connection variables of a host.
- * @param evaluate the value of a variable of the inventory.
- * @param extra the variables of the command line: the strongest.
+ * @param variables with those of the command line.
  * @throws ValueError for one of the wrong type, or that means what is not supported. */
 export function targetOf(
   name: string,
   variables: ReadonlyMap<string, Variable>,
   evaluate: (variable: Variable) => unknown,
   defaults: TargetDefaults = {},
-  extra: Readonly<Record<string, unknown>> = {},
 ): Target {
   const get = (...names: string[]): unknown => {
-    const given = names.find((n) => Object.hasOwn(extra, n))
-    if (given !== undefined) return extra[given]
     const found = names.map((n) => variables.get(n)).find((v) => v !== undefined)
     return found && evaluate(found)
   }

@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { compileValue } from '../language/compile.ts'
-import { type Diagnostic, didYouMean, type Source, type Span } from '../language/diagnostic.ts'
+import { type Diagnostic, didYouMean, type Span } from '../language/diagnostic.ts'
 import { type Item, loadDocument, type MapItem } from '../language/document.ts'
+import { readSource } from '../language/source.ts'
 import {
   addChild,
   complete,
@@ -60,7 +61,8 @@ function filesOf(path: string, report: Report): string[] {
 }
 
 function loadFile(inventory: Inventory, path: string, report: Report): void {
-  const source: Source = { path, text: readFileSync(path, 'utf8') }
+  const source = readSource(path, report)
+  if (!source) return
   const whole: Span = { source, start: 0, end: Math.min(source.text.indexOf('\n') + 1 || 1, source.text.length) }
   const other = otherKind(path, source.text)
   if (other !== undefined) {
@@ -94,7 +96,7 @@ function otherKind(path: string, text: string): { message: string; hint: string 
   if (/^\s*\[[\w:.-]+\]\s*$/m.test(text))
     return {
       message: 'this is an INI inventory; inventories are YAML here',
-      hint: 'convert it: `ansible-inventory -i FILE --list --yaml > hosts.yml`',
+      hint: `convert it: \`ansible-inventory -i ${path} --list --yaml > hosts.yml\``,
     }
   return undefined
 }

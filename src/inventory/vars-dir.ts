@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { compileValue } from '../language/compile.ts'
-import type { Diagnostic, Source } from '../language/diagnostic.ts'
+import type { Diagnostic } from '../language/diagnostic.ts'
 import { loadDocument } from '../language/document.ts'
+import { readSource } from '../language/source.ts'
 import type { Variable, VarsDir } from './inventory.ts'
 
 type Report = (d: Diagnostic) => void
@@ -45,8 +46,9 @@ function filesBelow(dir: string): string[] {
 
 /** The variables of one file. */
 export function loadVarsFile(path: string, report: Report): Map<string, Variable> {
-  const source: Source = { path, text: readFileSync(path, 'utf8') }
+  const source = readSource(path, report)
   const vars = new Map<string, Variable>()
+  if (!source) return vars
   const whole = { source, start: 0, end: Math.min(14, source.text.length) }
   if (source.text.startsWith('$ANSIBLE_VAULT')) {
     report({

@@ -110,7 +110,10 @@ function explain(e: ErrorObject, path: string, schema: ParamSchema, span: Span):
   const data = e.data
   if (schema.mode && typeof data === 'number') {
     const written = span.source.text.slice(span.start, span.end)
-    return { message: `\`${path}\` is a text in quotes: YAML reads ${written} as a number`, hint: `write '${written}'` }
+    return {
+      message: `\`${path}\` is a text in quotes: YAML reads ${written} as a number`,
+      hint: octalHint(written, data),
+    }
   }
   switch (e.keyword) {
     case 'type': {
@@ -138,6 +141,12 @@ function explain(e: ErrorObject, path: string, schema: ParamSchema, span: Span):
     default:
       return { message: `\`${path}\` ${e.message ?? 'is not valid'}` }
   }
+}
+
+/** Digits that can be octal were meant so; others are the decimal number of a mode. */
+function octalHint(written: string, value: number): string {
+  const octal = /^0?o?([0-7]{3,4})$/.exec(written)?.[1] ?? value.toString(8)
+  return `write '${octal.padStart(4, '0')}'`
 }
 
 function typeName(type: unknown): string {

@@ -1,6 +1,7 @@
 import type { Diagnostic, Span } from './diagnostic.ts'
 import { type Item, type ScalarItem, toData } from './document.ts'
 import { type Expression, ExpressionError, parseExpression, type Scope } from './expression.ts'
+import { booleanHint } from './fields.ts'
 import { type Interpolation, isTemplated, parseInterpolation } from './interpolation.ts'
 import { type Value, ValueError } from './playbook.ts'
 import type { Evaluated } from './schema.ts'
@@ -29,6 +30,12 @@ export function constantValue(item: Item): Value {
   return { span: item.span, item, constant: true, names: noNames, evaluate }
 }
 
+/** Data that no file holds, as a value. */
+export function dataValue(data: unknown): Value {
+  const span = { source: { path: '', text: '' }, start: 0, end: 0 }
+  return { span, constant: true, names: noNames, evaluate: () => data }
+}
+
 /** Compiles a bare expression (`when:`, `changed_when:`, …): a string, or a boolean for itself. */
 export function compileCondition(item: Item, report: Report): Value {
   if (item.kind === 'scalar' && typeof item.value === 'boolean') return constantValue(item)
@@ -41,6 +48,17 @@ function compileBare(item: Item, report: Report, what: string, otherwise: string
     return constantValue(item)
   }
   const text = item.value
+  const boolean = booleanHint(text)
+  if (boolean !== undefined && !/^(true|false)$/.test(text)) {
+    report({
+      code: 'condition',
+      severity: 'error',
+      message: `\`${text}\` is a text to YAML, and no condition`,
+      span: item.span,
+      hint: boolean,
+    })
+    return constantValue(item)
+  }
   if (isTemplated(text) || jinja.test(text)) {
     report({
       code: 'condition',
@@ -54,7 +72,7 @@ function compileBare(item: Item, report: Report, what: string, otherwise: string
   try {
     return expressionValue(item, parseExpression(text))
   } catch (e) {
-    report(placed(e, item, pythonHint(text)))
+    report(placed(e, item, pythonHint(text) ?? cutHint(item)))
     return constantValue(item)
   }
 }
@@ -126,7 +144,7 @@ function hasTemplate(item: Item): boolean {
 }
 
 /** What Jinja would take for a template. */
-const jinja = /\{\{-?\s*[A-Za-z_'"][^}]*\}\}|\{%-?\s*\w+[^%]*%\}/
+const jinja = /\{\{-?\s*[A-Za-z_'"([\d~][^}]*\}\}|\{%-?\s*\w+[^%]*%\}/
 
 type Evaluate = (scope: Scope) => unknown
 
@@ -163,11 +181,18 @@ function compileText(item: ScalarItem, names: Map<string, Span>, report: Report)
   try {
     parsed = parseInterpolation(text)
   } catch (e) {
-    report(placed(e, item))
+    report(placed(e, item, cutHint(item)))
     return () => text
   }
   for (const [name, at] of parsed.names) if (!names.has(name)) names.set(name, spanWithin(item, at.start, at.end))
   return (scope) => located(item, () => parsed.evaluate(scope))
+}
+
+/** YAML takes ` #` for the start of a comment. */
+function cutHint(item: ScalarItem): string | undefined {
+  const { source, end } = item.span
+  const cut = !item.quoted && /^[ \t]+#/.test(source.text.slice(end, end + 200))
+  return cut ? 'YAML cuts a value off at ` #`: quote the whole value' : undefined
 }
 
 function jinjaDiagnostic(item: ScalarItem, found: RegExpExecArray): Diagnostic {
@@ -177,8 +202,17 @@ function jinjaDiagnostic(item: ScalarItem, found: RegExpExecArray): Diagnostic {
     severity: 'error',
     message: 'this is a Jinja template; values are interpolated with `<%= … %>` here',
     span: spanWithin(item, found.index, found.index + found[0].length),
-    hint: `write \`<%= ${inner} %>\`, or \`<%= '{{' %>\` for literal braces`,
+    hint: jinjaHint(found[0].startsWith('{%'), inner),
   }
+}
+
+function jinjaHint(statement: boolean, inner: string): string {
+  if (statement) return 'statements belong into a template file, as EJS'
+  const [, value, filter, rest] = /^([^|]+?)\s*\|\s*(\w+)(.*)$/s.exec(inner) ?? []
+  if (filter === undefined) return `write \`<%= ${inner} %>\`, or \`<%= '{{' %>\` for literal braces`
+  const given = /^\(\s*(.+?)\s*\)$/s.exec(rest ?? '')?.[1]
+  if (filter === 'default' && given !== undefined) return `write \`<%= defaultTo(${value}, ${given}) %>\``
+  return `filters are functions here: \`<%= toJSON(${value}) %>\`, \`<%= ${value}.trim() %>\``
 }
 
 /** Runs an evaluation with the place put to what goes wrong in it.

@@ -38,20 +38,32 @@ export function formatDiagnostic(d: Diagnostic, around = 1): string {
   return [`${d.span.source.path}:${at.line}:${at.column}: ${head}`, ...codeFrame(d.span, around), ...hint].join('\n')
 }
 
+const widest = 200
+
+/** What stands behind a name such as `ansible_password:` is not for a screen or a log; columns stay. */
+function hideSecret(line: string): string {
+  return line.replace(
+    /(\b\w*(?:passw|passphrase|_pass\b|secret|token|\bpin\b|_pin\b)\w*['"]?\s*[:=]\s*['"]?)([^\s'",}<{[|>][^'",}]*)/gi,
+    (_, name: string, value: string) => `${name}${'*'.repeat(value.length)}`,
+  )
+}
+
 function codeFrame(span: Span, around: number): string[] {
   const lines = span.source.text.split('\n')
   const { line, column } = position(span.source, span.start)
   const first = Math.max(1, line - around)
   const last = Math.min(lines.length, line + around)
   const width = String(last).length
+  // of a line that no screen holds, what is around the place
+  const from = column > widest - 20 ? column - 60 : 0
   const frame: string[] = []
   for (let n = first; n <= last; n++) {
-    const text = printable(lines[n - 1] ?? '')
+    const text = printable(hideSecret((lines[n - 1] ?? '').replace(/\r$/, '')).slice(from, from + widest))
     frame.push(`${n === line ? '>' : ' '} ${String(n).padStart(width)} | ${text}`.trimEnd())
     if (n !== line) continue
-    const room = Math.max(1, text.length - column + 1)
+    const room = Math.max(1, text.length - (column - from) + 1)
     const carets = '^'.repeat(Math.max(1, Math.min(span.end - span.start, room)))
-    frame.push(`  ${' '.repeat(width)} | ${' '.repeat(column - 1)}${carets}`)
+    frame.push(`  ${' '.repeat(width)} | ${' '.repeat(column - from - 1)}${carets}`)
   }
   return frame
 }

@@ -1,4 +1,15 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseAllDocuments } from 'yaml'
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseAllDocuments,
+  type YAMLError,
+  type YAMLWarning,
+} from 'yaml'
 import type { Diagnostic, Source, Span } from './diagnostic.ts'
 
 /** A YAML value with its place. Mappings keep order; keys are strings. Nothing of the YAML library shows through. */
@@ -69,16 +80,21 @@ export function loadDocument(source: Source): Loaded {
       'put it into a file of its own',
     )
   }
-  for (const e of [...document.errors, ...document.warnings]) {
+  const lines = new Set<number>()
+  for (const e of [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0])) {
+    const { line } = lineCounter.linePos(e.pos[0])
+    // what comes behind it in the same line is only its echo
+    if (lines.has(line)) continue
+    lines.add(line)
     report(
-      'yaml',
-      firstSentence(e.message),
+      e.code === 'TAG_RESOLVE_FAILED' ? 'yaml-tag' : 'yaml',
+      messageOf(e),
       e.pos[0],
       Math.max(e.pos[0] + 1, e.pos[1]),
-      yamlHint(source.text, e.pos[0], e.message),
+      yamlHint(source.text, e),
     )
   }
-  if (!document.contents || diagnostics.some((d) => d.code === 'yaml')) return { root: undefined, diagnostics }
+  if (!document.contents || lines.size > 0) return { root: undefined, diagnostics }
 
   const span = (node: Node): Span => ({ source, start: node.range?.[0] ?? 0, end: node.range?.[1] ?? 0 })
   const aliasesUnderWay = new Set<Node>()
@@ -94,15 +110,6 @@ export function loadDocument(source: Source): Loaded {
     }
     if (isAlias(node)) return convertAlias(node, at)
     if ('anchor' in node && node.anchor) anchors.set(node.anchor, node)
-    if (node.tag && !node.tag.startsWith('tag:yaml.org,2002:')) {
-      report(
-        'yaml-tag',
-        `the tag \`${node.tag}\` has no meaning here`,
-        at.start,
-        at.end,
-        'quote the whole value if it is text',
-      )
-    }
     if (isMap(node))
       return { kind: 'map', span: at, entries: convertPairs(node.items as Pair<Node, Node | null>[], at) }
     if (isSeq(node)) return { kind: 'list', span: at, items: (node.items as Node[]).map((n) => convert(n)) }
@@ -131,7 +138,9 @@ export function loadDocument(source: Source): Loaded {
       const keySpan = key?.range ? span(key) : parent
       const item: Item = value ? convert(value) : { kind: 'scalar', span: keySpan, value: null, quoted: false }
       if (!isScalar(key)) {
-        report('yaml-key', 'a key has to be plain text', keySpan.start, keySpan.end)
+        const braces = source.text.startsWith('{{', parent.start)
+        if (braces) reportBraces(parent)
+        else report('yaml-key', 'a key has to be plain text', keySpan.start, keySpan.end)
         continue
       }
       if (key.type === 'PLAIN' && key.source === '<<') {
@@ -139,8 +148,10 @@ export function loadDocument(source: Source): Loaded {
         continue
       }
       const name = String(key.value)
-      if (seen.has(name))
+      if (seen.has(name)) {
         report('yaml-duplicate-key', `the key \`${name}\` stands twice in this mapping`, keySpan.start, keySpan.end)
+        continue
+      }
       seen.add(name)
       entries.push({ key: name, keySpan, value: item })
     }
@@ -150,6 +161,21 @@ export function loadDocument(source: Source): Loaded {
       entries.push(entry)
     }
     return entries
+  }
+
+  /** `{{ x }}` without quotes is a mapping whose key is a mapping. */
+  function reportBraces({ start, end }: Span): void {
+    const inner = source.text
+      .slice(start, end)
+      .replace(/^\{\{|\}\}$/g, '')
+      .trim()
+    report(
+      'jinja',
+      'this is a Jinja template; values are interpolated with `<%= … %>` here',
+      start,
+      end,
+      `write \`<%= ${inner} %>\``,
+    )
   }
 
   function mergeSources(item: Item): MapItem['entries'] {
@@ -195,19 +221,26 @@ function plainValue(value: unknown): ScalarItem['value'] {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : String(value)
 }
 
-function firstSentence(message: string): string {
+function messageOf({ code, message }: YAMLError | YAMLWarning): string {
+  if (code === 'BLOCK_AS_IMPLICIT_KEY') return 'a second `: ` in one line: this is no mapping and no text'
+  if (code === 'TAG_RESOLVE_FAILED') return `the tag \`${/: (.*)$/.exec(message)?.[1] ?? ''}\` has no meaning here`
+  if (code === 'TAB_AS_INDENT') return 'a tab stands where YAML wants spaces'
+  if (code === 'MISSING_CHAR' && /quote/.test(message)) return 'the closing quote is missing'
   return message.split('\n')[0]!.replace(/\.$/, '')
 }
 
-function yamlHint(text: string, at: number, message: string): string | undefined {
+function yamlHint(text: string, { code, pos: [at] }: YAMLError | YAMLWarning): string | undefined {
   const line = text.slice(
     text.lastIndexOf('\n', at - 1) + 1,
     text.indexOf('\n', at) === -1 ? undefined : text.indexOf('\n', at),
   )
+  if (code === 'TAB_AS_INDENT') return 'indent with spaces'
   if (/<%/.test(line)) return "quote the whole value: key: '<%= … %>'"
-  if (/tag/i.test(message) && /!/.test(line)) return "quote the whole value: when: '!x'"
+  if (/\{\{/.test(line)) return "write `<%= … %>` for `{{ … }}`, and quote the whole value: key: '<%= … %>'"
+  if (code === 'TAG_RESOLVE_FAILED') return "quote the whole value: when: '!x'"
   if (/^\s*(-\s+)?[\w.-]+:\s+['"]/.test(line))
     return 'a value that starts with a quote ends with it: quote the whole value'
-  if (/^\t/.test(line)) return 'indent with spaces: YAML takes no tabs there'
+  if (code === 'BLOCK_AS_IMPLICIT_KEY') return 'quote the value if it is text; look at the indentation if it is not'
+  if (code === 'BAD_SCALAR_START') return 'quote the whole value'
   return undefined
 }

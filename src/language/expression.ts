@@ -1,6 +1,7 @@
 import { type Expression as AcornExpression, type Node, parseExpressionAt } from 'acorn'
 import { Unknown, UnknownValue } from '../unknown.ts'
-import { callMethod, globals, memberOf } from './values.ts'
+import { ValueError } from './playbook.ts'
+import { callMethod, globals, longest, memberOf } from './values.ts'
 
 /** Values by name, as an expression sees them: own properties (getters too), then those of its prototypes. A name that is
  * missing is an error, never `undefined`. */
@@ -9,7 +10,7 @@ export type Scope = Readonly<Record<string, unknown>>
 /** A parsed expression: its free names with their offsets, and a function from scope to value. */
 export interface Expression {
   readonly source: string
-  /** Free names that are no globals, each with the offsets of its first use. */
+  /** Free names, each with the offsets of its first use; a fact by its name is one of them: `facts.kernel`. */
   readonly names: ReadonlyMap<string, { readonly start: number; readonly end: number }>
   /** @throws ExpressionError where the value can't be had, UnknownValue where it arises only during apply. */
   readonly evaluate: (scope: Scope) => unknown
@@ -34,6 +35,7 @@ type Names = Map<string, { start: number; end: number }>
 /** Parses one JavaScript expression of the allowed kind; the whole string has to be one.
  * @throws ExpressionError with the place of what is not allowed. */
 export function parseExpression(source: string): Expression {
+  if (source.length > longestSource) throw new ExpressionError('the expression is too long', 0, source.length)
   let node: AcornExpression
   try {
     node = parseExpressionAt(source, 0, { ecmaVersion: 2022 })
@@ -51,8 +53,15 @@ export function parseExpression(source: string): Expression {
     )
   }
   const names: Names = new Map()
-  return { source, names, evaluate: compile(node, new Set(), names) }
+  try {
+    return { source, names, evaluate: bounded(compile(node, new Set(), names)) }
+  } catch (e) {
+    if (e instanceof RangeError) throw new ExpressionError('the expression is nested too deeply', 0, source.length)
+    throw e
+  }
 }
+
+const longestSource = 20_000
 
 // biome-ignore-start lint/suspicious/noDoubleEquals: the author wrote it, as in any JavaScript
 const binary: Record<string, (a: never, b: never) => unknown> = {
@@ -95,6 +104,8 @@ function compile(node: Node, bound: ReadonlySet<string>, names: Names): Evaluato
   const guarded = (run: Evaluator): Evaluator => guard(run, n)
   switch (n.type) {
     case 'Literal':
+      if (n.regex) return pattern(n)
+      if (typeof n.value === 'bigint') throw notAllowed(n, 'a number with `n` behind it')
       return constant(n.value)
     case 'ParenthesizedExpression':
       return sub(n.expression)
@@ -114,7 +125,7 @@ function compile(node: Node, bound: ReadonlySet<string>, names: Names): Evaluato
     }
     case 'ArrayExpression': {
       const elements = (n.elements as (Node | null)[]).map((e) => element(e, n, sub))
-      return (scope) => elements.flatMap((e) => e(scope))
+      return guarded((scope) => bounds(elements.flatMap((e) => e(scope))))
     }
     case 'ObjectExpression':
       return objectLiteral(n, sub)
@@ -141,20 +152,44 @@ function compile(node: Node, bound: ReadonlySet<string>, names: Names): Evaluato
       return (scope) => (condition(scope) ? yes(scope) : no(scope))
     }
     case 'MemberExpression':
+      noteFact(n, bound, names)
       return member(n, sub)
     case 'CallExpression':
       return call(n, sub)
     case 'ArrowFunctionExpression':
       return arrow(n, bound, names)
+    case 'AssignmentExpression':
+      throw new ExpressionError('`=` assigns, which an expression does not: compare by `===`', n.start, n.end)
     default:
-      throw notAllowed(n, n.type)
+      throw notAllowed(n, kinds[n.type] ?? n.type)
   }
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  AwaitExpression: '`await`',
+  FunctionExpression: 'a `function`',
+  ClassExpression: 'a class',
+  ImportExpression: '`import`',
+  MetaProperty: '`import.meta`',
+  NewExpression: '`new`',
+  SequenceExpression: 'a comma between expressions',
+  TaggedTemplateExpression: 'a tagged template',
+  ThisExpression: '`this`',
+  UpdateExpression: '`++` or `--`',
+  YieldExpression: '`yield`',
 }
 
 const shortCircuit = Symbol('?.')
 
 function constant(value: unknown): Evaluator {
   return () => value
+}
+
+/** A new one each time: a pattern with `g` remembers where it was. */
+function pattern(n: Fields): Evaluator {
+  if (!(n.value instanceof RegExp)) throw notAllowed(n, 'this pattern')
+  const { source, flags } = n.value
+  return () => new RegExp(source, flags)
 }
 
 function notAllowed(n: { start: number; end: number }, what: string): ExpressionError {
@@ -167,7 +202,7 @@ function guard(run: Evaluator, n: { start: number; end: number }): Evaluator {
     try {
       return known(run(scope))
     } catch (e) {
-      if (e instanceof ExpressionError || e instanceof UnknownValue) throw e
+      if (e instanceof ExpressionError || e instanceof UnknownValue || e instanceof ValueError) throw e
       throw new ExpressionError((e as Error).message, n.start, n.end)
     }
   }
@@ -181,10 +216,7 @@ function known(value: unknown): unknown {
 function identifier(n: Fields, bound: ReadonlySet<string>, names: Names): Evaluator {
   const name = n.name as string
   if (name === 'undefined') return constant(undefined)
-  if (!bound.has(name)) {
-    if (Object.hasOwn(globals, name)) throw new ExpressionError(`\`${name}\` is a function: call it`, n.start, n.end)
-    if (!names.has(name)) names.set(name, { start: n.start, end: n.end })
-  }
+  if (!bound.has(name) && !names.has(name)) names.set(name, { start: n.start, end: n.end })
   return (scope) => {
     const owner = ownerOf(scope, name)
     if (!owner) throw new ExpressionError(`\`${name}\` is not defined`, n.start, n.end)
@@ -198,6 +230,11 @@ function ownerOf(scope: Scope, name: string): Scope | undefined {
     if (Object.hasOwn(s, name)) return s
   }
   return undefined
+}
+
+function bounds(list: unknown[]): unknown[] {
+  if (list.length > longest) throw new RangeError('a list of more than 1,000,000 elements')
+  return list
 }
 
 function element(e: Node | null, list: Fields, sub: (n: Node) => Evaluator): (scope: Scope) => unknown[] {
@@ -214,11 +251,19 @@ function element(e: Node | null, list: Fields, sub: (n: Node) => Evaluator): (sc
   }
 }
 
+/** Own properties as descriptors: assigning one named `__proto__` would not make a key of it. */
+function copies(value: unknown): PropertyDescriptorMap {
+  const entries = value !== null && typeof value === 'object' ? Object.entries(value) : []
+  return Object.fromEntries(
+    entries.map(([k, v]) => [k, { value: v, enumerable: true, configurable: true, writable: true }]),
+  )
+}
+
 function objectLiteral(n: Fields, sub: (n: Node) => Evaluator): Evaluator {
   const parts = (n.properties as Fields[]).map((p): ((scope: Scope, into: Record<string, unknown>) => void) => {
     if (p.type === 'SpreadElement') {
       const value = sub(p.argument)
-      return (scope, into) => void Object.assign(into, value(scope))
+      return (scope, into) => void Object.defineProperties(into, copies(value(scope)))
     }
     if (p.kind !== 'init' || p.method) throw notAllowed(p, 'a method')
     const key = p.key as Fields
@@ -238,6 +283,14 @@ function objectLiteral(n: Fields, sub: (n: Node) => Evaluator): Evaluator {
     for (const part of parts) part(scope, into)
     return into
   }
+}
+
+/** `facts.kernel` is a name of its own: which facts there are is known before any host is. */
+function noteFact({ object, property, computed }: Fields, bound: ReadonlySet<string>, names: Names): void {
+  if (object.type !== 'Identifier' || object.name !== 'facts' || bound.has('facts')) return
+  if (computed && typeof property.value !== 'string') return
+  const name = `facts.${computed ? property.value : property.name}`
+  if (!names.has(name)) names.set(name, { start: property.start, end: property.end })
 }
 
 function member(n: Fields, sub: (n: Node) => Evaluator): Evaluator {
@@ -279,6 +332,26 @@ function arrow(n: Fields, bound: ReadonlySet<string>, names: Names): Evaluator {
   if ((n.body as Fields).type === 'BlockStatement' || n.async) throw notAllowed(n, 'a function with a body')
   const body = compile(n.body, new Set([...bound, ...params]), names)
   return (scope) =>
-    (...args: unknown[]) =>
-      body(Object.assign(Object.create(scope), Object.fromEntries(params.map((p, i) => [p, args[i]]))))
+    (...args: unknown[]) => {
+      if (++calls > mostCalls) throw new ExpressionError('this takes too long', n.start, n.end)
+      // defined, not assigned: below may be a getter of the same name
+      return body(Object.create(scope, copies(Object.fromEntries(params.map((p, i) => [p, args[i]])))) as Scope)
+    }
+}
+
+/** Functions called since the outermost evaluation began: loops in loops grow out of hand without meaning to. */
+let calls = 0
+let depth = 0
+const mostCalls = 5_000_000
+
+function bounded(evaluate: Evaluator): Evaluator {
+  return (scope) => {
+    if (depth === 0) calls = 0
+    depth += 1
+    try {
+      return evaluate(scope)
+    } finally {
+      depth -= 1
+    }
+  }
 }

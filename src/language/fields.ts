@@ -1,5 +1,6 @@
+import { givenNames } from './check-names.ts'
 import { compileCondition, compileValue } from './compile.ts'
-import { type Diagnostic, didYouMean, type Span } from './diagnostic.ts'
+import type { Diagnostic, Span } from './diagnostic.ts'
 import { type Item, type MapItem, toData } from './document.ts'
 import type { Value } from './playbook.ts'
 
@@ -26,7 +27,11 @@ export class Fields {
   text(key: string): string | undefined {
     const item = this.get(key)
     if (!item) return undefined
-    if (item.kind === 'scalar' && typeof item.value !== 'boolean') return String(item.value)
+    if (item.kind === 'scalar' && typeof item.value !== 'boolean') {
+      if (!compileValue(item, () => {}).constant)
+        this.error('type', `\`${key}\` is plain text, without a template`, item.span)
+      return String(item.value)
+    }
     this.error('type', `\`${key}\` is a text`, item.span)
     return undefined
   }
@@ -83,21 +88,19 @@ export class Fields {
       return found
     }
     for (const { key: name, keySpan, value } of item.entries) {
-      if (!/^[A-Za-z_]\w*$/.test(name))
-        this.error('variable-name', `\`${name}\` is no name of a variable: letters, digits and _ only`, keySpan)
-      else found.set(name, compileValue(value, this.report))
+      if (this.isName(name, keySpan)) found.set(name, compileValue(value, this.report))
     }
     return found
   }
 
-  /** Reports keys that are none of these. */
-  only(known: Iterable<string>, what: string): void {
-    const names = new Set(known)
-    for (const { key, keySpan } of this.item.entries) {
-      if (names.has(key)) continue
-      const near = didYouMean(key, names)
-      this.error('unknown-key', `${what} has no key \`${key}\``, keySpan, near && `did you mean \`${near}\`?`)
-    }
+  /** Whether a variable can have that name. */
+  isName(name: string, span: Span): boolean {
+    if (!/^[A-Za-z_]\w*$/.test(name))
+      this.error('variable-name', `\`${name}\` is no name of a variable: letters, digits and _ only`, span)
+    else if (givenNames.includes(name))
+      this.error('variable-name', `\`${name}\` is given by runbook itself`, span, 'take another name')
+    else return true
+    return false
   }
 }
 

@@ -8,7 +8,8 @@ export const taskKeys = new Set(
   ),
 )
 
-const later = 'it is not supported yet'
+/** There is nothing else to write instead. */
+const later = ''
 
 export const otherPlayKeys: Readonly<Record<string, string>> = {
   any_errors_fatal: later,
@@ -26,7 +27,7 @@ export const otherPlayKeys: Readonly<Record<string, string>> = {
   post_tasks: 'put them at the end of `tasks`',
   pre_tasks: 'put them at the start of `tasks`',
   remote_user: 'set ansible_user in the inventory, or use --user',
-  roles: later,
+  roles: 'there are no roles yet: write their tasks into `tasks`',
   run_once: later,
   serial: later,
   strategy: 'hosts always go at their own pace: drop it',
@@ -36,11 +37,11 @@ export const otherPlayKeys: Readonly<Record<string, string>> = {
 
 export const otherTaskKeys: Readonly<Record<string, string>> = {
   action: 'write the module as the key: `copy: { … }`',
-  always: 'blocks are not supported yet',
+  always: 'there are no blocks yet',
   any_errors_fatal: later,
   async: later,
   become_method: 'sudo is the only way to become another user yet',
-  block: 'blocks are not supported yet: give each task its own `when`',
+  block: 'there are no blocks yet: give each task its own `when`',
   check_mode: 'use `runbook check`',
   collections: 'modules are named by their own names: drop it',
   connection: 'set ansible_connection in the inventory',
@@ -51,23 +52,29 @@ export const otherTaskKeys: Readonly<Record<string, string>> = {
   diff: 'use --diff',
   environment: later,
   import_playbook: 'name several playbooks on the command line',
-  import_role: later,
-  import_tasks: later,
-  include_role: later,
-  include_tasks: later,
-  include_vars: later,
+  import_role: 'there are no roles yet: write its tasks here',
+  import_tasks: 'there are no includes yet: write the tasks here',
+  include: 'there are no includes yet: write the tasks here',
+  include_role: 'there are no roles yet: write its tasks here',
+  include_tasks: 'there are no includes yet: write the tasks here',
+  include_vars: 'put them into group_vars/, or use --extra-vars @file',
   local_action: 'write a play for `hosts: localhost`',
   loop_control: 'the item is `item`, its number `index`',
   poll: later,
   remote_user: 'set ansible_user in the inventory, or use --user',
-  rescue: 'blocks are not supported yet',
+  rescue: 'there are no blocks yet',
   retries: later,
   run_once: later,
   throttle: later,
   until: 'for a port, a path or a URL use wait_for',
 }
 
-/** @returns why a key of that name can't be used, when it is one Ansible knows. */
+/** How it is said. */
+export function unsupported(other: string): string {
+  return other === later ? 'is not supported yet' : 'is not supported'
+}
+
+/** @returns what to do instead of a key of that name, when it is one Ansible knows; empty where that is not yet possible. */
 export function otherKey(name: string, of: 'play' | 'task'): string | undefined {
   const known = of === 'play' ? otherPlayKeys : otherTaskKeys
   if (Object.hasOwn(known, name)) return known[name]

@@ -1,7 +1,7 @@
 import { type Diagnostic, didYouMean, type Source, type Span } from './diagnostic.ts'
-import { type Item, loadDocument, type MapItem } from './document.ts'
+import { entryOf, type Item, loadDocument, type MapItem } from './document.ts'
 import { Fields } from './fields.ts'
-import { otherKey, playKeys } from './keys.ts'
+import { otherKey, playKeys, unsupported } from './keys.ts'
 import { loadTask } from './load-task.ts'
 import type { ModuleSet } from './module-set.ts'
 import type { Play, Playbook, Task } from './playbook.ts'
@@ -38,21 +38,6 @@ export function loadPlaybook(
   return { playbook: { source, plays }, diagnostics }
 }
 
-/** The modules a playbook names, as written: those that have to be there before it is loaded. */
-export function keysOfTasks(source: Source): Set<string> {
-  const names = new Set<string>()
-  const { root } = loadDocument(source)
-  const tasks = (item: Item | undefined) => {
-    if (item?.kind !== 'list') return
-    for (const task of item.items) if (task.kind === 'map') for (const { key } of task.entries) names.add(key)
-  }
-  if (root?.kind === 'list')
-    for (const play of root.items)
-      if (play.kind === 'map')
-        for (const { key, value } of play.entries) if (key === 'tasks' || key === 'handlers') tasks(value)
-  return names
-}
-
 function loadPlay(item: Item, modules: ModuleSet, report: Report): Play | undefined {
   if (item.kind !== 'map') {
     report({
@@ -66,8 +51,9 @@ function loadPlay(item: Item, modules: ModuleSet, report: Report): Play | undefi
   const f = new Fields(item, report)
   checkKeys(item, f)
   const hosts = loadHosts(f)
-  const handlers = loadTasks(f, 'handlers', modules)
-  const tasks = loadTasks(f, 'tasks', modules)
+  const lost: string[] = []
+  const handlers = loadTasks(f, 'handlers', modules, lost)
+  const tasks = loadTasks(f, 'tasks', modules, lost)
   checkNotify([...tasks, ...handlers], handlers, report)
   if (!hosts) return undefined
   return {
@@ -81,6 +67,7 @@ function loadPlay(item: Item, modules: ModuleSet, report: Report): Play | undefi
     tags: f.texts('tags'),
     tasks,
     handlers,
+    lost,
   }
 }
 
@@ -95,7 +82,11 @@ function loadHosts(f: Fields): Play['hosts'] | undefined {
     return undefined
   }
   const data = [hosts.evaluate({})].flat()
-  if (data.every((d) => typeof d === 'string')) return { ...hosts, evaluate: () => data.join(':') }
+  if (data.length === 0 || data.some((d) => typeof d === 'string' && d.trim() === '')) {
+    f.error('hosts', '`hosts` is empty', hosts.span, 'write `hosts: all` for every host')
+    return undefined
+  }
+  if (data.every((d) => typeof d === 'string')) return { ...hosts, evaluate: () => data.join(',') }
   f.error('hosts', '`hosts` is a pattern or a list of patterns', hosts.span)
   return undefined
 }
@@ -105,19 +96,31 @@ function checkKeys(item: MapItem, f: Fields): void {
     if (playKeys.has(key)) continue
     const other = otherKey(key, 'play')
     const near = didYouMean(key, playKeys)
-    if (other !== undefined) f.error('unsupported', `\`${key}\` of a play has no meaning here`, keySpan, other)
+    if (other !== undefined)
+      f.error('unsupported', `\`${key}\` of a play ${unsupported(other)}`, keySpan, other || undefined)
     else f.error('unknown-key', `a play has no key \`${key}\``, keySpan, near && `did you mean \`${near}\`?`)
   }
 }
 
-function loadTasks(f: Fields, key: 'tasks' | 'handlers', modules: ModuleSet): Task[] {
+function loadTasks(f: Fields, key: 'tasks' | 'handlers', modules: ModuleSet, lost: string[]): Task[] {
   const item = f.get(key)
   if (!item) return []
   if (item.kind !== 'list') {
     f.error('type', `\`${key}\` is a list of tasks`, item.span)
     return []
   }
-  return item.items.flatMap((i) => loadTask(i, key === 'handlers', modules, f.report) ?? [])
+  return item.items.flatMap((i) => {
+    const task = loadTask(i, key === 'handlers', modules, f.report)
+    if (task) return [task]
+    lost.push(...namesLost(i))
+    return []
+  })
+}
+
+/** What a task that can't be read would have brought, so that its users are not told wrong. */
+function namesLost(item: Item): string[] {
+  const register = entryOf(item, 'register')?.value
+  return register?.kind === 'scalar' ? [String(register.value)] : []
 }
 
 function checkNotify(tasks: readonly Task[], handlers: readonly Task[], report: Report): void {

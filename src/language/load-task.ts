@@ -4,7 +4,7 @@ import { type Diagnostic, didYouMean } from './diagnostic.ts'
 import type { Item, MapItem, ScalarItem } from './document.ts'
 import { Fields } from './fields.ts'
 import { isTemplated } from './interpolation.ts'
-import { otherKey, taskKeys } from './keys.ts'
+import { otherKey, taskKeys, unsupported } from './keys.ts'
 import { type ModuleSet, type ModuleSpec, moduleName } from './module-set.ts'
 import type { Task, Value } from './playbook.ts'
 
@@ -28,12 +28,12 @@ export function loadTask(item: Item, handler: boolean, modules: ModuleSet, repor
   const params = entry && spec ? loadParams(f, entry, spec) : new Map<string, Value>()
   const rest = loadRest(f, handler)
   if (!entry || !spec) return undefined
-  checkParams(spec, params, entry.keySpan, report)
+  if (params) checkParams(spec, params, entry.keySpan, report)
   return {
     name: f.text('name') ?? spec.name,
     span: item.span,
     module: spec.name,
-    params,
+    params: params ?? new Map(),
     moduleSpan: entry.keySpan,
     ...rest,
   }
@@ -71,7 +71,8 @@ function moduleEntry(f: Fields, handler: boolean, modules: ModuleSet): Entry | u
     }
     wrong = true
     const other = otherKey(key, 'task')
-    if (other !== undefined) f.error('unsupported', `\`${key}\` of a task has no meaning here`, keySpan, other)
+    if (other !== undefined)
+      f.error('unsupported', `\`${key}\` of a task ${unsupported(other)}`, keySpan, other || undefined)
     else reportUnknown(f, entry, [...taskKeys, ...modules.names()])
   }
   const second = found[1]
@@ -93,7 +94,8 @@ function reportUnknown(f: Fields, { key, keySpan }: Entry, known: readonly strin
   f.error('unknown-module', `there is no module or task keyword \`${key}\``, keySpan, hint)
 }
 
-function loadParams(f: Fields, entry: Entry, spec: ModuleSpec): Map<string, Value> {
+/** Undefined where they have no shape to look into. */
+function loadParams(f: Fields, entry: Entry, spec: ModuleSpec): Map<string, Value> | undefined {
   const params = new Map<string, Value>()
   const item = entry.value
   const args = f.get('args')
@@ -103,7 +105,10 @@ function loadParams(f: Fields, entry: Entry, spec: ModuleSpec): Map<string, Valu
     if (freeForm !== undefined && item.kind === 'scalar') {
       reportInlineParam(item, spec, f)
       params.set(freeForm, compileParam(item, freeForm, spec, f))
-    } else f.error('params', `\`${entry.key}\` takes a mapping of its parameters`, item.span, oneLineHint(item))
+    } else {
+      f.error('params', `\`${entry.key}\` takes a mapping of its parameters`, item.span, oneLineHint(item))
+      return undefined
+    }
   }
   if (args?.kind === 'map') addParams(params, args, spec, f)
   else if (args) f.error('type', '`args` is a mapping of parameters', args.span)
@@ -149,7 +154,13 @@ function addParams(params: Map<string, Value>, item: MapItem, spec: ModuleSpec, 
         keySpan,
         near && `did you mean \`${near}\`?`,
       )
-    } else if (params.has(name)) f.error('params', `\`${name}\` is given twice`, keySpan)
+    } else if (
+      spec.params.additionalProperties &&
+      !Object.hasOwn(spec.params.properties, name) &&
+      !f.isName(name, keySpan)
+    )
+      continue
+    else if (params.has(name)) f.error('params', `\`${name}\` is given twice`, keySpan)
     else if (value.kind !== 'scalar' || value.value !== null) params.set(name, compileParam(value, name, spec, f))
   }
 }
@@ -167,9 +178,8 @@ function canonical(key: string, { params: { properties } }: ModuleSpec): string 
 
 function loadRegister(f: Fields): string | undefined {
   const name = f.text('register')
-  if (name === undefined || /^[A-Za-z_]\w*$/.test(name)) return name
-  f.error('variable-name', `\`${name}\` is no name of a variable: letters, digits and _ only`, f.get('register')!.span)
-  return undefined
+  if (name === undefined) return undefined
+  return f.isName(name, f.get('register')!.span) ? name : undefined
 }
 
 function loadNotify(f: Fields): Value[] {

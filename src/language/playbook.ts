@@ -32,7 +32,7 @@ export interface Playbook {
 export interface Play {
   readonly name: string
   readonly span: Span
-  /** The pattern as written; a list is joined by `:`. */
+  /** The pattern as written; a list is joined by `,`. */
   readonly hosts: Value
   readonly become: Value | undefined
   readonly becomeUser: Value | undefined
@@ -41,6 +41,8 @@ export interface Play {
   readonly tags: readonly string[]
   readonly tasks: readonly Task[]
   readonly handlers: readonly Task[]
+  /** Names that tasks would bring which could not be read. */
+  readonly lost: readonly string[]
 }
 
 export interface Task {

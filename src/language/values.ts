@@ -15,7 +15,7 @@ const methods: Record<'string' | 'list' | 'number', ReadonlySet<string>> = {
   number: new Set(['toFixed', 'toString']),
 }
 
-const longest = 1_000_000
+export const longest = 1_000_000
 
 /** The pure functions that every expression has. */
 export const globals: Readonly<Record<string, (...args: unknown[]) => unknown>> = {
@@ -41,8 +41,16 @@ export const globals: Readonly<Record<string, (...args: unknown[]) => unknown>> 
     String(v)
       .replace(/\/+$/, '')
       .replace(/\/?[^/]*$/, '') || (String(v).startsWith('/') ? '/' : '.'),
+  unique: (v) => [...new Set(listed(v))],
+  /** As Ansible's filter of that name: a mapping as a list of `{ key, value }`, for a loop. */
+  dict2items: (v) => Object.entries(mapping(v)).map(([key, value]) => ({ key, value })),
   /** As Ansible's `default` filter: the second value where the first is undefined or null. */
   defaultTo: (v, otherwise) => v ?? otherwise,
+}
+
+function listed(v: unknown): unknown[] {
+  if (!Array.isArray(v)) throw new TypeError(`a list is needed here, not ${describe(v)}`)
+  return v
 }
 
 function mapping(v: unknown): object {

@@ -5,7 +5,7 @@ import { prepare } from '../../src/engine/prepare.ts'
 import { Run, type RunOptions } from '../../src/engine/run.ts'
 import { registry } from '../../src/generated/registry.ts'
 import { complete, emptyInventory, groupOf, hostOf } from '../../src/inventory/inventory.ts'
-import { constantValue } from '../../src/language/compile.ts'
+import { constantValue, dataValue } from '../../src/language/compile.ts'
 import { formatDiagnostic } from '../../src/language/diagnostic.ts'
 import { loadPlaybook } from '../../src/language/load-playbook.ts'
 import { prepareValidators } from '../../src/language/validators.ts'
@@ -28,7 +28,7 @@ export interface Ran {
   readonly recap: RecapEvent
 }
 
-export interface RanOptions extends Partial<Omit<RunOptions, 'plays' | 'emit'>> {
+export interface RanOptions extends Partial<Omit<RunOptions, 'plays' | 'emit' | 'extra'>> {
   readonly hosts?: readonly string[]
   readonly modules?: readonly Module[]
   readonly extra?: Record<string, unknown>
@@ -59,7 +59,8 @@ export async function run(mode: 'apply' | 'check', text: string, options: RanOpt
   complete(inventory)
   const set = { get: (name: string) => modules.get(name), names: () => [...modules.keys()] }
   const loaded = loadPlaybook({ path: join(process.cwd(), 'test/engine/play.yml'), text }, set)
-  const selection = { tags, skipTags: [], extra, target: {} }
+  const values = new Map(Object.entries(extra).map(([k, v]) => [k, dataValue(v)]))
+  const selection = { tags, skipTags: [], extra: values, target: {} }
   const ready = loaded.playbook
     ? prepare([loaded.playbook], inventory, modules, selection)
     : { plays: [], diagnostics: [] }
@@ -78,7 +79,7 @@ export async function run(mode: 'apply' | 'check', text: string, options: RanOpt
     strict: false,
     connect: async () => local,
     ...rest,
-    extra,
+    extra: values,
     plays: ready.plays,
     emit: (event) => {
       events.push(event)

@@ -42,4 +42,40 @@ test('nothing reaches the terminal as an escape', () => {
   assert.is(printable('a\u001b[31mred\u202e\tb'), 'a·[31mred· b')
 })
 
+test('a frame shows no secret that stands beside the fault', () => {
+  const text = ['user: x', 'ansible_password: CANARY-1', 'prot: {', '  db: { pin: "CANARY-2", port: 1 }'].join('\n')
+  const framed = formatDiagnostic({
+    code: 'x',
+    severity: 'error',
+    message: 'm',
+    span: { source: { path: 'f', text }, start: 35, end: 39 },
+  })
+  assert.match(framed, '> 3 | prot: {')
+  assert.match(framed, 'ansible_password: ********')
+  assert.match(framed, 'port: 1')
+  assert.not.match(framed, 'CANARY')
+  assert.match(
+    formatDiagnostic({
+      code: 'x',
+      severity: 'error',
+      message: 'm',
+      span: { source: { path: 'f', text: 'pin: "<%= x %>"' }, start: 0, end: 3 },
+    }),
+    'pin: "<%= x %>"',
+  )
+})
+
+test('of a line that no screen holds, only what is around the place is shown', () => {
+  const text = `${'a'.repeat(100_000)}HERE${'b'.repeat(100_000)}`
+  const framed = formatDiagnostic({
+    code: 'x',
+    severity: 'error',
+    message: 'm',
+    span: { source: { path: 'f', text }, start: 100_000, end: 100_004 },
+  })
+  assert.ok(framed.length < 600)
+  const [line, carets] = framed.split('\n').slice(1) as [string, string]
+  assert.is(line.slice(carets.indexOf('^'), carets.lastIndexOf('^') + 1), 'HERE')
+})
+
 test.run()

@@ -26,7 +26,7 @@ test('YAML 1.2: yes is text, an octal mode is a number that shows itself unquote
 })
 
 test('what YAML would lose in silence is an error', () => {
-  assert.equal(codes('when: !x && y\n'), ['yaml@1'])
+  assert.equal(codes('when: !x && y\n'), ['yaml-tag@1'])
   assert.equal(codes("when: 'a' in b\n"), ['yaml@1'])
   assert.equal(codes('a: 1\nb: 2\na: 3\n'), ['yaml-duplicate-key@3'])
   assert.equal(codes('a: 1\n---\nb: 2\n'), ['yaml-documents@2'])

@@ -20,7 +20,7 @@ test('nothing is escaped, statements run, functions of expressions are there', (
 test('a name that is nowhere is an error with its line', () => {
   assert.throws(
     () => render('one\n<%= nowhere %>\n', {}),
-    (e: { diagnostic?: { message: string } }) => /nowhere is not defined/.test(e.diagnostic?.message ?? ''),
+    (e: { diagnostic?: { message: string } }) => /`nowhere` is not defined/.test(e.diagnostic?.message ?? ''),
   )
 })
 
