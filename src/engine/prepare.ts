@@ -7,7 +7,6 @@ import { magicOf, variablesOf } from '../inventory/variables.ts'
 import { namesOfPlay, unknownNames } from '../language/check-names.ts'
 import { findControllerFile } from '../language/controller-path.ts'
 import { type Diagnostic, didYouMean } from '../language/diagnostic.ts'
-import type { Scope } from '../language/expression.ts'
 import { type Play, type Playbook, type Task, type Value, ValueError } from '../language/playbook.ts'
 import { loadTemplate, type Template } from '../language/template.ts'
 import type { Module } from '../module.ts'
@@ -156,18 +155,18 @@ function readyHost(
   report: (d: Diagnostic) => void,
 ): ReadyHost | undefined {
   const variables = variablesOf(inventory, name)
-  const magic = { ...magicOf(inventory, name), ...shared }
-  const inventoryValues = new Map([...variables].map(([k, v]) => [k, v.value]))
-  const scope = new HostScope(
-    { given: magic, inventory: inventoryValues, play: new Map(), extra: selection.extra },
-    () => ({}),
-  )
+  const given = { ...magicOf(inventory, name), ...shared }
+  // made only for a host whose connection has templates: most have none, and there may be thousands
+  const evaluated = (value: Value) => {
+    const values = new Map([...variables].map(([k, v]) => [k, v.value]))
+    const scope = new HostScope({ given, inventory: values, play: new Map(), extra: selection.extra }, () => ({}))
+    return scope.evaluate(value, scope.forTask(new Map(), new Map()))
+  }
   try {
-    const at: Scope = scope.forTask(new Map(), new Map())
-    const given = [...selection.extra].map(([k, value]) => [k, { value, from: '--extra-vars' }] as const)
-    const all = new Map([...variables, ...given])
-    const target = targetOf(name, all, (v) => scope.evaluate(v.value, at), selection.target)
-    return { target, variables, given: magic }
+    const extra = [...selection.extra].map(([k, value]) => [k, { value, from: '--extra-vars' }] as const)
+    const all = extra.length === 0 ? variables : new Map([...variables, ...extra])
+    const valueOf = ({ value }: Variable) => (value.constant ? value.evaluate({}) : evaluated(value))
+    return { target: targetOf(name, all, valueOf, selection.target), variables, given }
   } catch (e) {
     if (!(e instanceof ValueError)) throw e
     report(e.diagnostic)

@@ -54,13 +54,20 @@ export function targetOf(
     kind: kind === 'local' ? 'local' : 'ssh',
     address: text('ansible_host', 'ansible_ssh_host') ?? name,
     port,
-    user: text('ansible_user', 'ansible_ssh_user') ?? defaults.user ?? userInfo().username,
+    user: text('ansible_user', 'ansible_ssh_user') ?? defaults.user ?? ownUser(),
     keyFile: key === undefined ? undefined : key.startsWith('~/') ? join(homedir(), key.slice(2)) : resolve(key),
     password: text('ansible_password', 'ansible_ssh_pass', 'ansible_ssh_password'),
     become: flag(get('ansible_become')),
     becomeUser: text('ansible_become_user'),
     becomePassword: text('ansible_become_password', 'ansible_become_pass', 'ansible_sudo_pass'),
   }
+}
+
+let own: string | undefined
+
+function ownUser(): string {
+  own ??= userInfo().username
+  return own
 }
 
 function isLocal(name: string, variables: ReadonlyMap<string, Variable>): boolean {

@@ -12,6 +12,8 @@ export interface Group {
   readonly parents: Set<string>
   readonly hosts: Set<string>
   readonly vars: Map<string, Variable>
+  /** ansible_group_priority: of groups of one depth the greater wins. */
+  priority: number
 }
 
 export interface Host {
@@ -36,8 +38,7 @@ export interface VarsDir {
 
 export function emptyInventory(): Inventory {
   const inventory: Inventory = { groups: new Map(), hosts: new Map(), beside: { inventory: [], playbook: [] } }
-  groupOf(inventory, 'all')
-  groupOf(inventory, 'ungrouped')
+  addChild(inventory, groupOf(inventory, 'all'), groupOf(inventory, 'ungrouped'))
   return inventory
 }
 
@@ -45,7 +46,7 @@ export function emptyInventory(): Inventory {
 export function groupOf(inventory: Inventory, name: string): Group {
   let group = inventory.groups.get(name)
   if (!group) {
-    group = { name, children: new Set(), parents: new Set(), hosts: new Set(), vars: new Map() }
+    group = { name, children: new Set(), parents: new Set(), hosts: new Set(), vars: new Map(), priority: 1 }
     inventory.groups.set(name, group)
   }
   return group
@@ -85,23 +86,18 @@ export function complete(inventory: Inventory): void {
     host.groups.delete('all')
     if (others.length > 0) host.groups.delete('ungrouped')
     else host.groups.add('ungrouped')
-    all.hosts.delete(host.name)
   }
 }
 
-/** All hosts of a group and of those below it, in the inventory's order. */
+/** All hosts of a group and of those below it, level by level, each in the order they were named: Ansible's. */
 export function hostsOf(inventory: Inventory, name: string): string[] {
-  if (name === 'all') return [...inventory.hosts.keys()]
   const found = new Set<string>()
-  const seen = new Set<string>()
-  const walk = (at: string) => {
-    if (seen.has(at)) return
-    seen.add(at)
+  const groups = new Set([name])
+  for (const at of groups) {
     const group = inventory.groups.get(at)
     for (const host of group?.hosts ?? []) found.add(host)
-    for (const child of group?.children ?? []) walk(child)
+    for (const child of group?.children ?? []) groups.add(child)
   }
-  walk(name)
   return [...found]
 }
 

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { compileValue } from '../language/compile.ts'
+import { compileValue, dataValue } from '../language/compile.ts'
 import { type Diagnostic, didYouMean, type Span } from '../language/diagnostic.ts'
 import { type Item, loadDocument, type MapItem } from '../language/document.ts'
 import { readSource } from '../language/source.ts'
@@ -121,10 +121,25 @@ function loadGroup(inventory: Inventory, name: string, item: Item, report: Repor
     else if (none) continue
     else if (value.kind !== 'map') notMapping(key, value, report)
     else if (key === 'hosts') loadHosts(inventory, group, value, report)
-    else if (key === 'vars') for (const e of value.entries) group.vars.set(e.key, variable(e.value, report))
+    else if (key === 'vars') loadVars(group, value, report)
     else loadChildren(inventory, group, value, report)
   }
   return group
+}
+
+function loadVars(group: Group, item: MapItem, report: Report): void {
+  for (const { key, value } of item.entries) {
+    if (key !== 'ansible_group_priority') group.vars.set(key, variable(value, report))
+    else if (value.kind === 'scalar' && Number.isInteger(Number(value.value ?? '')))
+      group.priority = Number(value.value)
+    else
+      report({
+        code: 'inventory',
+        severity: 'error',
+        message: '`ansible_group_priority` is a whole number',
+        span: value.span,
+      })
+  }
 }
 
 function unknownKey(group: string, key: string, span: Span, report: Report): void {
@@ -162,7 +177,8 @@ function loadChildren(inventory: Inventory, group: Group, item: MapItem, report:
 
 function loadHosts(inventory: Inventory, group: Group, item: MapItem, report: Report): void {
   for (const { key, keySpan, value } of item.entries) {
-    const names = expandRange(key)
+    const [, name = key, port] = /^((?:[^:[\]]|\[[^\]]*\])+):(\d{1,5})$/.exec(key) ?? []
+    const names = expandRange(name)
     if (!names) {
       report({
         code: 'inventory',
@@ -182,6 +198,8 @@ function loadHosts(inventory: Inventory, group: Group, item: MapItem, report: Re
       const host = hostOf(inventory, name)
       host.groups.add(group.name)
       group.hosts.add(name)
+      if (port !== undefined)
+        host.vars.set('ansible_port', { value: dataValue(Number(port)), from: keySpan.source.path })
       for (const [k, v] of vars) host.vars.set(k, v)
     }
   }

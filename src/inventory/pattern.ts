@@ -56,7 +56,6 @@ function matchOne(inventory: Inventory, part: string): string[] | undefined {
 }
 
 function matchName(inventory: Inventory, name: string): string[] | undefined {
-  if (name === 'all' || name === '*') return [...inventory.hosts.keys()]
   if (/[*?[]/.test(name)) return named(inventory, globOf(name))
   if (inventory.groups.has(name)) return hostsOf(inventory, name)
   return inventory.hosts.has(name) ? [name] : undefined

@@ -9,8 +9,8 @@ export function graph(inventory: Inventory, from: string): string[] {
   const walk = (name: string, depth: number) => {
     const group = inventory.groups.get(name)!
     lines.push(`${'  |'.repeat(depth)}${depth === 0 ? '' : '--'}@${name}:`)
-    for (const child of [...group.children].sort()) walk(child, depth + 1)
-    const own = name === 'all' ? [] : [...group.hosts].sort()
+    for (const child of group.children) walk(child, depth + 1)
+    const own = name === 'all' ? [] : group.hosts
     for (const host of own) lines.push(`${'  |'.repeat(depth + 1)}--${host}`)
   }
   walk(start, 0)
@@ -22,7 +22,10 @@ export function list(inventory: Inventory, hosts: readonly string[]): Record<str
   const shown = new Set(hosts)
   const variables = (host: string) =>
     Object.fromEntries(
-      [...variablesOf(inventory, host)].map(([k, { value }]) => [k, value.item ? toData(value.item) : null]),
+      [...variablesOf(inventory, host)].map(([k, { value }]) => [
+        k,
+        value.item ? toData(value.item) : value.evaluate({}),
+      ]),
     )
   const hostvars = Object.fromEntries(
     hosts.map((h) => [h, variables(h)]).filter(([, v]) => Object.keys(v as object).length > 0),

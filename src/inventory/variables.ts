@@ -1,5 +1,3 @@
-import type { Scope } from '../language/expression.ts'
-import type { Value } from '../language/playbook.ts'
 import { type Group, groupsOf, type Inventory, type Variable, type VarsDir } from './inventory.ts'
 
 /** A host's variables with Ansible's precedence, weakest first: the inventory's `all` and groups (by depth, then
@@ -31,8 +29,8 @@ export function variablesOf(inventory: Inventory, hostName: string): Map<string,
 function sorted(inventory: Inventory, names: readonly string[]): Group[] {
   return names
     .map((name) => inventory.groups.get(name)!)
-    .map((group) => ({ group, depth: depthOf(inventory, group), priority: priorityOf(group) }))
-    .sort((a, b) => a.depth - b.depth || a.priority - b.priority || (a.group.name < b.group.name ? -1 : 1))
+    .map((group) => ({ group, depth: depthOf(inventory, group) }))
+    .sort((a, b) => a.depth - b.depth || a.group.priority - b.group.priority || (a.group.name < b.group.name ? -1 : 1))
     .map(({ group }) => group)
 }
 
@@ -45,11 +43,6 @@ function depthOf(inventory: Inventory, group: Group): number {
   const depth = 1 + Math.max(0, ...[...group.parents].map((p) => depthOf(inventory, inventory.groups.get(p)!)))
   depths.set(group, depth)
   return depth
-}
-
-function priorityOf(group: Group): number {
-  const value: Value | undefined = group.vars.get('ansible_group_priority')?.value
-  return value?.constant ? Number(value.evaluate({} as Scope)) : 1
 }
 
 /** What Ansible gives every host besides its variables. */
