@@ -68,6 +68,7 @@ const params = {
 type P = Params<typeof params>
 interface Answers {
   at: Entry
+  beyond: Entry | undefined
   source: Entry | undefined
   below: Tree | undefined
 }
@@ -79,8 +80,9 @@ export default defineModule({
   examples:
     "- file: { path: /etc/vault.d, state: directory, owner: vault, mode: '0750' }\n- file: { path: /opt/current, src: /opt/v2, state: link }",
 })({
-  reads: (p) => ({
+  reads: (p, _, known) => ({
     at: entry(p.path),
+    beyond: p.state === 'directory' && p.follow ? beyondDangling(known(entry(p.path))) : undefined,
     source: linkSource(p) === undefined ? undefined : entry(linkSource(p)!),
     below: p.recurse ? tree(p.path) : undefined,
   }),
@@ -88,10 +90,25 @@ export default defineModule({
     const umask = Number.parseInt(facts.umask, 8)
     const state = p.state ?? standardState(p, answers.at)
     if (p.recurse && state !== 'directory') return fail('`recurse` goes with `state: directory`')
-    const plan = planners[state]!(p, answers, umask)
+    const nowhere = ['link', 'hard', 'touch'].includes(state) ? parentMissing(answers.at) : undefined
+    const plan = nowhere ?? planners[state]!(p, answers, umask)
     return Array.isArray(plan) ? { steps: plan, result: { path: p.path, state } } : (plan as Plan | Failure)
   },
 })
+
+/** Nothing can be made where the directory above is missing. */
+function parentMissing(at: Entry): Failure | undefined {
+  if (at.obstacle === 'not-a-directory') return fail(`${at.anchor} is in the way of ${at.path} and is no directory`)
+  if (at.stat || missingParents(at).length === 0) return undefined
+  return fail(`the directory ${parentOf(at.path)} does not exist`, {
+    hint: 'make it first: `file: { path: …, state: directory }`',
+  })
+}
+
+/** Where a link leads that leads to nothing. */
+function beyondDangling(at: Entry | undefined) {
+  return at?.leads && !at.leads.stat ? entry(at.leads.real) : undefined
+}
 
 function linkSource(p: P): string | undefined {
   if (p.src === undefined || (p.state !== 'link' && p.state !== 'hard')) return undefined
@@ -119,7 +136,8 @@ const planners: Record<string, Planner> = {
     return ownershipSteps(place, p)
   },
 
-  directory: (p, { at, below }, umask) => {
+  directory: (p, { at: written, beyond, below }, umask) => {
+    const at = beyond ?? written
     const place = placeOf(at, p.follow)
     if (place.stat && place.stat.type !== 'directory') return fail(`${p.path} is there already as a ${place.stat.type}`)
     if (at.obstacle === 'not-a-directory') return fail(`${at.anchor} is in the way of ${p.path} and is no directory`)

@@ -64,8 +64,12 @@ export function commandPlan(p: Common, asked: Asked, run: Command['run'], shown:
   const summary = `run ${shown.length > 100 ? `${shown.slice(0, 99)}…` : shown}`.replace(/\s*\n\s*/g, ' ')
   const later = new Unknown(`the output of \`${shown}\``)
   return {
-    // with creates or removes it is done once, and a second run would not do it again
-    steps: [runCommand({ run, chdir: p.chdir, stdin, expand }, summary)],
+    steps: [
+      runCommand(
+        { run, chdir: p.chdir, stdin, expand, once: p.creates !== undefined || p.removes !== undefined },
+        summary,
+      ),
+    ],
     result: { cmd: shown, rc: later, stdout: later, stdout_lines: later, stderr: later, stderr_lines: later },
     settle: ([end]) => settled(end!, p.strip_empty_ends, summary),
   }

@@ -1,7 +1,7 @@
 import type { Effect } from '../host/effect.ts'
 import { consult, type Instance, type PlannedStep } from './instance.ts'
 import { itemLabel, placeOf } from './task-event.ts'
-import { touches } from './verify.ts'
+import { lastTouching } from './verify.ts'
 import type { Ground } from './walk.ts'
 
 /** A task whose plan is not empty once everything is done. */
@@ -44,17 +44,17 @@ function describe(
   instances: readonly Instance[],
 ): Conflict {
   const model = ground.models.of(instance.user)
-  const writes = (other: Instance, sure: 'exactly' | 'known' | 'opaque') => {
-    if (other === instance || other.outcome.kind !== 'planned') return false
-    const steps = other.outcome.steps.filter((s) => sure === 'opaque' || !s.step.opaque)
-    const effects = steps.flatMap((s: PlannedStep): readonly Effect[] => s.effects)
-    return instance.asked.some((read) => touches(model, effects, read, sure === 'exactly'))
+  const others = instances.filter((o) => o !== instance)
+  const effectsOf = (other: Instance, opaque: boolean): readonly Effect[] => {
+    const steps = other.outcome.kind === 'planned' ? other.outcome.steps : []
+    return steps.filter((s: PlannedStep) => opaque || !s.step.opaque).flatMap((s) => s.effects)
+  }
+  const lastWriter = (sure: 'exactly' | 'known' | 'opaque') => {
+    const effects = others.map((o) => effectsOf(o, sure === 'opaque'))
+    return others[Math.max(...instance.asked.map((read) => lastTouching(model, effects, read, sure === 'exactly')))]
   }
   // a command may have done anything: it is suspected last
-  const writer = (['exactly', 'known', 'opaque'] as const).reduce<Instance | undefined>(
-    (found, sure) => found ?? instances.findLast((o) => writes(o, sure)),
-    undefined,
-  )
+  const writer = lastWriter('exactly') ?? lastWriter('known') ?? lastWriter('opaque')
   const wants = again.join('; ')
   if (!writer)
     return {
@@ -62,10 +62,10 @@ function describe(
       message: `${nameOf(instance)} never converges: after it ran it would again ${wants}`,
       hint: 'the task is not idempotent: a second run would change this again',
     }
-  const others = writer.outcome.kind === 'planned' ? writer.outcome.steps.map((s) => s.step.summary).join('; ') : ''
+  const does = writer.outcome.kind === 'planned' ? writer.outcome.steps.map((s) => s.step.summary).join('; ') : ''
   return {
     instance,
-    message: `${nameOf(instance)} and ${nameOf(writer)} never converge: the first wants to ${wants}; the second does: ${others}`,
+    message: `${nameOf(instance)} and ${nameOf(writer)} never converge: the first wants to ${wants}; the second does: ${does}`,
     hint: 'every run would change this back and forth: keep one of the two',
   }
 }

@@ -171,7 +171,7 @@ export class HostRun {
 
   #commit(instance: Instance, verdict: Verdict, ends: readonly StepEnd[]): void {
     const { ground, host, play, emit } = this.#o
-    this.#done.push(instance)
+    if (!verdict.failed) this.#done.push(instance)
     const handler = instance.position >= ground.queue.handlersFrom
     emit(taskEvent({ host, play, handler, diff: ground.diff }, instance, verdict, ends))
     const planned = instance.outcome.kind === 'planned' ? (instance.outcome.plan.warnings ?? []) : []

@@ -55,19 +55,24 @@ export function subject(read: Read): string {
   return paths?.join(', ') ?? read.key
 }
 
-/** Whether these effects touch the answer to that read; that something came or went inside a directory does not count.
+/** Whether these effects touch the answer to that read; that something came or went inside a directory does not count. */
+export function touches(model: Model, effects: readonly Effect[], read: Read): boolean {
+  return lastTouching(model, [effects], read, false) === 0
+}
+
+/** Which of these groups of effects, one after another, is the last to touch the answer to that read; -1 for none.
  * @param exactly only where they say what the answer becomes. */
-export function touches(model: Model, effects: readonly Effect[], read: Read, exactly = false): boolean {
-  return model.changes(effects, read, (before, after) => {
+export function lastTouching(
+  model: Model,
+  groups: readonly (readonly Effect[])[],
+  read: Read,
+  exactly: boolean,
+): number {
+  return model.lastChange(groups, read, (before, after) => {
     if (after instanceof Unknown) return !exactly
-    if (read.kind !== entryKind) return true
+    if (read.kind !== entryKind || before instanceof Unknown) return true
     const [was, is] = [(before as Entry).stat, (after as Entry).stat]
-    return !(
-      was?.type === 'directory' &&
-      was.mtime !== undefined &&
-      is &&
-      is.type === 'directory' &&
-      is.mtime === undefined
-    )
+    // only what lies inside the directory came or went: it is the same one, of another time
+    return !(is?.type === 'directory' && was?.id !== undefined && is.id === was.id && is.mtime !== was.mtime)
   })
 }

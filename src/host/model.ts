@@ -77,15 +77,25 @@ export class Model {
     this.#now.clear()
   }
 
-  /** Whether these effects change the answer to a read, as things were before all planned steps.
+  /** Which of these groups of effects, each upon the ones before it, is the last to change the answer to a read, as
+   * things were before all planned steps; -1 for none.
    * @param counts whether a change is one that matters. */
-  changes(effects: readonly Effect[], read: Read, counts: (before: unknown, after: unknown) => boolean): boolean {
+  lastChange(
+    groups: readonly (readonly Effect[])[],
+    read: Read,
+    counts: (before: unknown, after: unknown) => boolean,
+  ): number {
     const base = this.#base.get(read.key)
-    if (base === undefined) return false
-    return effects.some((e) => {
-      const after = e.change(read, base.answer, this.#entryOf)
-      return after !== base.answer && counts(base.answer, after)
-    })
+    if (base === undefined) return -1
+    let answer = base.answer
+    let last = -1
+    for (const [i, effects] of groups.entries())
+      for (const effect of effects) {
+        const after = effect.change(read, answer instanceof Unknown ? base.answer : answer, this.#entryOf)
+        if (after !== answer && after !== base.answer && counts(answer, after)) last = i
+        answer = after
+      }
+    return last
   }
 
   readonly #entryOf: EntryOf = (path) => this.#base.get(entry(path).key)?.answer as Entry | undefined

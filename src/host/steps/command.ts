@@ -11,6 +11,8 @@ export interface Command {
   readonly env?: Readonly<Record<string, string>>
   /** `$NAME` and a leading `~/` in the arguments are taken from the host's environment; a name it has not stays. */
   readonly expand?: boolean
+  /** Something shows that it was done: planned again it would not be done again. */
+  readonly once?: boolean
 }
 
 /** Runs it; nobody but its author knows what it does. */
@@ -19,7 +21,7 @@ export function runCommand(command: Command, summary: string, timeout?: number):
     summary,
     effects: [],
     opaque: true,
-    acts: true,
+    ...(command.once ? {} : { acts: true as const }),
     captured: true,
     ...(timeout === undefined ? {} : { timeout }),
     script: (sh) => {
