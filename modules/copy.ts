@@ -19,6 +19,7 @@ import {
   type Params,
   parseMode,
   placeFile,
+  placeOf,
   type Read,
   type Step,
   type Sum,
@@ -150,7 +151,8 @@ function planFile(p: P, a: Found, [name, file]: Item, context: ModuleContext) {
 
 function planRoot(p: P, at: Entry, { facts }: ModuleContext): Step[] {
   if ((at.leads ?? at).stat) return []
-  return [...missingParents(at), at].map((place) => makeDirectory(place, directoryOf(p, facts.umask)))
+  const dest = placeOf(at, true)
+  return [...missingParents(dest), dest].map((place) => makeDirectory(place, directoryOf(p, facts.umask)))
 }
 
 function directoryOf(p: P, umask: string) {

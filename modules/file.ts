@@ -4,6 +4,7 @@ import {
   entry,
   type Failure,
   fail,
+  inTheWay,
   makeDirectory,
   makeHardLink,
   makeLink,
@@ -17,6 +18,7 @@ import {
   parentOf,
   placeOf,
   remove,
+  type Spot,
   type Step,
   type Tree,
   touch,
@@ -68,7 +70,6 @@ const params = {
 type P = Params<typeof params>
 interface Answers {
   at: Entry
-  beyond: Entry | undefined
   source: Entry | undefined
   below: Tree | undefined
 }
@@ -80,9 +81,8 @@ export default defineModule({
   examples:
     "- file: { path: /etc/vault.d, state: directory, owner: vault, mode: '0750' }\n- file: { path: /opt/current, src: /opt/v2, state: link }",
 })({
-  reads: (p, _, known) => ({
+  reads: (p) => ({
     at: entry(p.path),
-    beyond: p.state === 'directory' && p.follow ? beyondDangling(known(entry(p.path))) : undefined,
     source: linkSource(p) === undefined ? undefined : entry(linkSource(p)!),
     below: p.recurse ? tree(p.path) : undefined,
   }),
@@ -90,24 +90,22 @@ export default defineModule({
     const umask = Number.parseInt(facts.umask, 8)
     const state = p.state ?? standardState(p, answers.at)
     if (p.recurse && state !== 'directory') return fail('`recurse` goes with `state: directory`')
-    const nowhere = ['link', 'hard', 'touch'].includes(state) ? parentMissing(answers.at) : undefined
+    const nowhere = ['link', 'hard', 'touch'].includes(state)
+      ? parentMissing(placeOf(answers.at, state === 'touch' && p.follow))
+      : undefined
     const plan = nowhere ?? planners[state]!(p, answers, umask)
     return Array.isArray(plan) ? { steps: plan, result: { path: p.path, state } } : (plan as Plan | Failure)
   },
 })
 
 /** Nothing can be made where the directory above is missing. */
-function parentMissing(at: Entry): Failure | undefined {
-  if (at.obstacle === 'not-a-directory') return fail(`${at.anchor} is in the way of ${at.path} and is no directory`)
+function parentMissing(at: Place & Spot): Failure | undefined {
+  const blocked = inTheWay(at)
+  if (blocked) return blocked
   if (at.stat || missingParents(at).length === 0) return undefined
   return fail(`the directory ${parentOf(at.path)} does not exist`, {
     hint: 'make it first: `file: { path: …, state: directory }`',
   })
-}
-
-/** Where a link leads that leads to nothing. */
-function beyondDangling(at: Entry | undefined) {
-  return at?.leads && !at.leads.stat ? entry(at.leads.real) : undefined
 }
 
 function linkSource(p: P): string | undefined {
@@ -136,17 +134,18 @@ const planners: Record<string, Planner> = {
     return ownershipSteps(place, p)
   },
 
-  directory: (p, { at: written, beyond, below }, umask) => {
-    const at = beyond ?? written
+  directory: (p, { at, below }, umask) => {
     const place = placeOf(at, p.follow)
     if (place.stat && place.stat.type !== 'directory') return fail(`${p.path} is there already as a ${place.stat.type}`)
-    if (at.obstacle === 'not-a-directory') return fail(`${at.anchor} is in the way of ${p.path} and is no directory`)
+    const blocked = inTheWay(place)
+    if (blocked) return blocked
     const made = ownershipOfNew(p, 0o777 & ~umask, true)
-    if (!place.stat) return [...missingParents(at), at].map((missing) => makeDirectory(missing, made))
+    if (!place.stat) return [...missingParents(place), place].map((missing) => makeDirectory(missing, made))
     return [...ownershipSteps(place, p), ...(p.recurse ? stepsBelow(place, below!, p) : [])]
   },
 
   link: (p, { at, source }) => {
+    if (source?.real === at.real) return fail('the link would point to itself')
     const target = p.src ?? (at.stat?.type === 'link' ? at.stat.target : undefined)
     if (target === undefined) return fail('`state: link` needs `src`')
     const exists = source === undefined || source.stat !== undefined

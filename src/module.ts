@@ -20,7 +20,7 @@ export * from './host/vocabulary.ts'
 export type { ParamSchema, Params, ParamsSchema } from './language/schema.ts'
 export { type LocalFile, localFile, localTree, rendered } from './local-read.ts'
 export { type Ownership, ownershipMissing, ownershipOfNew, ownershipParams, ownershipSteps } from './ownership.ts'
-export { type Placing, placeFile } from './placing.ts'
+export { inTheWay, type Placing, placeFile } from './placing.ts'
 export { Unknown, UnknownValue } from './unknown.ts'
 export {
   arranged,

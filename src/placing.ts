@@ -1,10 +1,10 @@
 import { splitWords } from './formats/shell-words.ts'
 import type { Content, Sum } from './host/reads/content.ts'
 import { sumOf } from './host/reads/content.ts'
-import type { Entry } from './host/reads/entry.ts'
+import type { Entry, Spot } from './host/reads/entry.ts'
 import { parentOf } from './host/reads/entry.ts'
 import type { Step } from './host/step.ts'
-import { backupFile, makeDirectory, missingParents, placeOf, writeFile } from './host/steps/files.ts'
+import { backupFile, makeDirectory, missingParents, type Place, placeOf, writeFile } from './host/steps/files.ts'
 import { type Failure, fail } from './module.ts'
 import { type Ownership, ownershipMissing, ownershipOfNew, ownershipSteps } from './ownership.ts'
 
@@ -32,11 +32,11 @@ export interface Placing {
 export function placeFile(p: Placing): Step[] | Failure {
   const place = placeOf(p.at, p.follow ?? false)
   if (place.stat?.type === 'directory') return fail(`${p.at.path} is a directory`)
-  if (p.at.obstacle === 'not-a-directory')
-    return fail(`${p.at.anchor} is in the way of ${p.at.path} and is no directory`)
-  const missing = missingParents(p.follow && p.at.leads ? { ...p.at, real: place.real } : p.at)
+  const blocked = inTheWay(place)
+  if (blocked) return blocked
+  const missing = missingParents(place)
   if (missing.length > 0 && p.parents === undefined)
-    return fail(`the directory ${parentOf(p.at.path)} does not exist`, {
+    return fail(`the directory ${parentOf(place.path)} does not exist`, {
       hint: 'make it first: `file: { path: …, state: directory }`',
     })
   if (place.stat?.type === 'file' && isSame(p)) return ownershipSteps(place, p.want)
@@ -52,6 +52,14 @@ export function placeFile(p: Placing): Step[] | Failure {
     makeDirectory(m, ownershipOfNew({}, 0o777 & ~Number.parseInt(p.umask, 8), true)),
   )
   return [...parents, ...(p.backup && place.stat ? [backupFile(place)] : []), p.secret ? hidden : write]
+}
+
+/** Why nothing can be at a place. */
+export function inTheWay({ path, anchor, obstacle }: Place & Spot): Failure | undefined {
+  if (obstacle === 'not-a-directory') return fail(`${anchor} is in the way of ${path} and is no directory`)
+  if (obstacle === 'loop') return fail(`${path} is where a link leads that leads to itself`)
+  if (obstacle === 'denied') return fail(`the directory ${anchor} may not be entered`, { hint: '`become: true`' })
+  return undefined
 }
 
 function isSame({ now, bytes, sha256 }: Placing): boolean {

@@ -2,7 +2,7 @@ import { Unknown } from '../unknown.ts'
 import type { Read } from './read.ts'
 import { capabilitiesKind, outputKind } from './reads/command.ts'
 import { type Content, contentKind, type Sum, sumKind, sumOf } from './reads/content.ts'
-import { type Entry, entryKind, followed, parentOf, type Stat } from './reads/entry.ts'
+import { type Entry, entryKind, followed, parentOf, type Spot, type Stat } from './reads/entry.ts'
 import { type Tree, treeKind } from './reads/tree.ts'
 import { unitKind } from './reads/unit.ts'
 
@@ -88,6 +88,8 @@ function applyTo(
   const hit = real === own || real === final
   const above = !hit && (isWithin(own, real) || isWithin(final, real))
   if (!hit && !above) return sameInode(base, real, change) && read.kind === capabilitiesKind ? unknown : answer
+  if (change.to === 'link' && own === real && change.leads && !change.leads.stat)
+    return contentAfter(read, answer, { to: 'absent' }, unknown)
   if (change.to === 'unknown' || change.to === 'link') return unknown
   if (above && change.to !== 'absent') return answer
   return contentAfter(read, answer, change, unknown)
@@ -118,15 +120,17 @@ function contentAfter(read: Read, answer: unknown, change: PathChange, unknown: 
 }
 
 function entryAfter(e: Entry, real: string, change: PathChange, unknown: Unknown): Entry | Unknown {
-  if (e.real === real) return ownEntryAfter(e, change, unknown)
-  if (isWithin(e.real, real)) return entryBelow(e, real, change, unknown)
+  if (isWithin(e.real, real)) {
+    if (change.to === 'link' && e.real === real && change.leads)
+      return { ...e, stat: change.stat, anchor: parentOf(real), obstacle: undefined, leads: change.leads }
+    const spot = spotAfter(e, real, change)
+    if (!spot) return unknown
+    const kept = change.to === 'attributes' || (e.real !== real && change.to === 'directory')
+    return { ...e, ...spot, leads: kept ? e.leads : undefined }
+  }
   if (e.leads && isWithin(e.leads.real, real)) {
-    if (change.to === 'unknown' || change.to === 'link') return unknown
-    if (change.to === 'absent') return { ...e, leads: { ...e.leads, stat: undefined } }
-    if (e.leads.real !== real) return e
-    if (change.to === 'attributes')
-      return e.leads.stat ? { ...e, leads: { ...e.leads, stat: { ...e.leads.stat, ...change.stat } } } : unknown
-    return { ...e, leads: { ...e.leads, stat: change.stat } }
+    const leads = spotAfter(e.leads, real, change)
+    return leads ? { ...e, leads } : unknown
   }
   if (change.to === 'attributes') return e.stat?.id !== undefined && e.stat.id === change.id ? unknown : e
   if (e.real === parentOf(real) && e.stat)
@@ -134,43 +138,32 @@ function entryAfter(e: Entry, real: string, change: PathChange, unknown: Unknown
   return e
 }
 
-function ownEntryAfter(e: Entry, change: PathChange, unknown: Unknown): Entry | Unknown {
-  switch (change.to) {
-    case 'unknown':
-      return unknown
-    case 'absent':
-      return { ...e, stat: undefined, leads: undefined }
-    case 'attributes':
-      return e.stat ? { ...e, stat: { ...e.stat, ...change.stat } } : unknown
-    case 'link':
-      if (!change.leads) return unknown
-      return { ...e, stat: change.stat, anchor: parentOf(e.real), obstacle: undefined, leads: change.leads }
-    default:
-      return { ...e, stat: change.stat, anchor: parentOf(e.real), obstacle: undefined, leads: undefined }
-  }
-}
-
-function entryBelow(e: Entry, real: string, change: PathChange, unknown: Unknown): Entry | Unknown {
+/** A place at or below one that changes; undefined where nobody can say what becomes of it. */
+function spotAfter(s: Spot, real: string, change: PathChange): Spot | undefined {
+  const own = s.real === real
   switch (change.to) {
     case 'unknown':
     case 'link':
-      return unknown
+      return undefined
     case 'attributes':
-      return e
-    case 'directory':
-      return isWithin(real, e.anchor) || e.obstacle === 'not-a-directory'
-        ? { ...e, anchor: real, obstacle: undefined }
-        : e
-    case 'file':
-      return { ...e, anchor: real, obstacle: 'not-a-directory', stat: undefined, leads: undefined }
+      if (!own) return s
+      return s.stat ? { ...s, stat: { ...s.stat, ...change.stat } } : undefined
     case 'absent':
+      if (own) return { ...s, stat: undefined }
       return {
-        ...e,
-        anchor: isWithin(e.anchor, real) ? parentOf(real) : e.anchor,
+        ...s,
+        anchor: isWithin(s.anchor, real) ? parentOf(real) : s.anchor,
         obstacle: undefined,
         stat: undefined,
-        leads: undefined,
       }
+    case 'directory':
+      if (own) return { ...s, stat: change.stat, anchor: parentOf(real), obstacle: undefined }
+      return isWithin(real, s.anchor) || s.obstacle === 'not-a-directory'
+        ? { ...s, anchor: real, obstacle: undefined }
+        : s
+    case 'file':
+      if (own) return { ...s, stat: change.stat, anchor: parentOf(real), obstacle: undefined }
+      return { ...s, anchor: real, obstacle: 'not-a-directory', stat: undefined }
   }
 }
 

@@ -8,7 +8,17 @@ export { type Account, account, type Group, group } from './reads/account.ts'
 export { type Archived, archive } from './reads/archive.ts'
 export { capabilities, output, type Said, which } from './reads/command.ts'
 export { type Content, content, type Sum, sum, sumFor, sumOf } from './reads/content.ts'
-export { type Entry, entry, type FileType, followed, modeText, nameOf, parentOf, type Stat } from './reads/entry.ts'
+export {
+  type Entry,
+  entry,
+  type FileType,
+  followed,
+  modeText,
+  nameOf,
+  parentOf,
+  type Spot,
+  type Stat,
+} from './reads/entry.ts'
 export { installedPackage, type Package, packageLatest } from './reads/package.ts'
 export { type Tree, tree } from './reads/tree.ts'
 export { type Unit, unit, unitName } from './reads/unit.ts'

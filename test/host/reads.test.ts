@@ -50,6 +50,14 @@ mkdirSync(join(scratch, 'real/sub'), { recursive: true })
 symlinkSync('real', join(scratch, 'way'))
 symlinkSync('nowhere', join(scratch, 'dangling'))
 symlinkSync('real/plain', join(scratch, 'short'))
+symlinkSync('way/none/../none/deeper', join(scratch, 'far'))
+symlinkSync('far', join(scratch, 'chain'))
+symlinkSync('real/plain/below', join(scratch, 'under'))
+symlinkSync('self/below', join(scratch, 'self'))
+symlinkSync('ring-b', join(scratch, 'ring-a'))
+symlinkSync('ring-a', join(scratch, 'ring-b'))
+symlinkSync('odd\ntarget\n', join(scratch, 'odd-link'))
+const leading = ['dangling', 'far', 'chain', 'under', 'self', 'ring-a', 'odd-link']
 for (const name of odd) writeFileSync(join(scratch, 'real', name), `text of ${name}`)
 chmodSync(join(scratch, 'real/plain'), 0o4751)
 linkSync(join(scratch, 'real/plain'), join(scratch, 'twin'))
@@ -93,7 +101,9 @@ if (has('busybox')) {
   for (const tool of ['find', 'stat', 'readlink', 'sha256sum', 'cat', 'dd', 'mktemp', 'wc', 'tr'])
     symlinkSync(execFileSync('sh', ['-c', 'command -v busybox']).toString().trim(), join(withoutGnu, tool))
   test('the same on a host with busybox only', async () => {
-    const paths = ['real/plain', 'real/with space', 'dangling', 'short', 'none/x', 'way'].map((p) => join(scratch, p))
+    const paths = ['real/plain', 'real/with space', 'dangling', 'short', 'none/x', 'way', ...leading].map((p) =>
+      join(scratch, p),
+    )
     const gnu = await ask([...paths.map(entry), sum(paths[0]!), tree(join(scratch, 'real'))])
     const busybox = await ask([...paths.map(entry), sum(paths[0]!), tree(join(scratch, 'real'))], 'sh', withoutGnu)
     const plain = (v: unknown) =>
@@ -140,6 +150,23 @@ test('what an entry says of links, missing parents and files in the way', async 
   assert.is(root.stat?.type, 'directory')
   assert.is(slashes.path, join(scratch, 'way/sub'))
   assert.is(slashes.real, join(scratch, 'real/sub'))
+})
+
+test('where links lead that lead nowhere', async () => {
+  const found = await ask(leading.map((name) => entry(join(scratch, name))))
+  const at = (path: string) => join(scratch, path)
+  assert.equal(
+    found.map((e) => [e.leads?.real, e.leads?.anchor, e.leads?.obstacle, e.leads?.stat]),
+    [
+      [at('nowhere'), scratch, undefined, undefined],
+      [at('real/none/deeper'), at('real'), undefined, undefined],
+      [at('real/none/deeper'), at('real'), undefined, undefined],
+      [at('real/plain/below'), at('real/plain'), 'not-a-directory', undefined],
+      [at('self/below'), at('self'), 'not-a-directory', undefined],
+      [at('ring-a'), scratch, 'loop', undefined],
+      [at('odd\ntarget\n'), scratch, undefined, undefined],
+    ],
+  )
 })
 
 test('contents that are not there, and sums of another size', async () => {

@@ -106,15 +106,14 @@ function entryAt(world: World, path: string): Entry {
   const real = path === '/' ? '/' : `${above.real === '/' ? '' : above.real}/${path.slice(path.lastIndexOf('/') + 1)}`
   const stat = world.get(real)?.stat
   const end = stat?.type === 'link' ? realOf(world, real) : undefined
-  const leads = end && { real: end.real, stat: world.get(end.real)?.stat }
+  const led = end && world.get(end.real)?.stat
   return {
     path,
     real,
     anchor: above.anchor,
     obstacle: above.obstacle,
     stat,
-    // a link that leads to itself leads nowhere
-    leads: leads && (leads.stat?.type === 'link' ? { ...leads, stat: undefined } : leads),
+    leads: end && { ...end, ...(led?.type === 'link' ? { obstacle: 'loop', stat: undefined } : { stat: led }) },
   }
 }
 

@@ -26,23 +26,29 @@ export interface Stat {
   readonly target: string | undefined
 }
 
-/** A path on a host: what is at the path itself (`stat`, undefined where nothing is), and where the path really is. */
-export interface Entry {
-  /** As asked, without doubled or trailing slashes. */
-  readonly path: string
-  /** With every link above it followed: two paths with the same `real` are one place. */
+/** A place on a host, and what is there. */
+export interface Spot {
+  /** With every link followed that stands above it: two paths with the same `real` are one place. */
   readonly real: string
   /** The nearest directory above it that exists, really. */
   readonly anchor: string
-  /** What is in the way between anchor and path: a directory that may not be entered, something that is none. */
-  readonly obstacle: 'denied' | 'not-a-directory' | undefined
+  /** What is in the way between anchor and place: a directory that may not be entered, something that is none, a link that
+   * leads to itself. */
+  readonly obstacle: 'denied' | 'not-a-directory' | 'loop' | undefined
+  /** Undefined where nothing is. */
   readonly stat: Stat | undefined
+}
+
+/** A path on a host: the place that it is, and what is at the path itself. */
+export interface Entry extends Spot {
+  /** As asked, without doubled or trailing slashes. */
+  readonly path: string
   /** For a link: where it leads in the end; `stat` is undefined for a dangling one. */
-  readonly leads: { readonly real: string; readonly stat: Stat | undefined } | undefined
+  readonly leads: Spot | undefined
 }
 
 /** What a path is once links are followed. */
-export function followed(entry: Entry): { readonly real: string; readonly stat: Stat | undefined } {
+export function followed(entry: Entry): Spot {
   return entry.leads ?? entry
 }
 
@@ -101,7 +107,7 @@ export const recordLength = recordFields
 /** For a `find` that has no -printf: the same record by stat and readlink. */
 export const recordFunction = `Z() { case $(stat -c %F -- "$1") in *link) t=l;; regular*) t=f;; directory) t=d;; fifo) t=p;; socket) t=s;; block*) t=b;; char*) t=c;; *) t=U;; esac
 printf '%s\\0' $t; stat -c '%a %u %g %U %G %s %Y %h %d:%i' -- "$1" | { read -r a b c e f g h i j; printf '%s\\0' "$a" "$b" "$c" "$e" "$f" "$g" "$h" "$i" "$j"; }
-if test $t = l; then readlink -- "$1" | { IFS= read -r l; printf '%s\\0' "$l"; }; else printf '\\0'; fi; }`
+if test $t = l; then l=$(readlink -- "$1"; echo x); printf '%s\\0' "\${l%?x}"; else printf '\\0'; fi; }`
 
 /** Says for a directory where it really is, or how far the way to it goes. cd needs no process of its own. */
 const climb = `C() { a=$1 r=; while :; do
@@ -110,13 +116,23 @@ if test -d "$a"; then printf '!\\0%s\\0%s\\0' "$a" "$r"; return; fi
 if test -e "$a" || test -L "$a"; then printf '/\\0%s\\0%s\\0' "$a" "$r"; return; fi
 r=/\${a##*/}$r; a=\${a%/*}; test -n "$a" || a=/; done; }`
 
+/** Says where a dangling link leads, as `climb` does, and the last name: link by link, since readlink -f never ends for one
+ * that leads below itself. */
+const chase = `L() { p=$1 n=0; while test -L "$p"; do
+if test $n = 40; then printf 'N\\0@\\0\\0\\0\\0'; return; fi
+t=$(readlink -- "$p"; echo x); t=\${t%?x}; case $t in /*) p=$t;; *) p=\${p%/*}/$t;; esac
+while case $p in ?*/) :;; *) false;; esac; do p=\${p%/}; done; n=$((n+1)); done
+printf 'N\\0'; a=\${p%/*}; C "\${a:-/}"; printf '%s\\0' "\${p##*/}"; }`
+
 function script(paths: readonly string[], sh: Shell): string {
   const parents = [...new Set(paths.map(parentOf))]
-  // readlink -f never ends for a link that leads below itself: it is only for links that lead somewhere
-  const leads = `for p; do printf '%s\\0' "$p"; if test -e "$p"; then readlink -fz -- "$p" 2>/dev/null || { readlink -f -- "$p" | { IFS= read -r l; printf '%s\\0' "$l"; }; }; find -L "$p" -maxdepth 0 -printf ${sh.word(recordFormat)}; else printf '\\0N\\0'; fi; done >>"$d/leads"`
+  const leads = `${climb}
+${chase}
+for l; do printf '%s\\0' "$l"; if test -e "$l"; then readlink -fz -- "$l" 2>/dev/null || { readlink -f -- "$l" | { IFS= read -r t; printf '%s\\0' "$t"; }; }; find -L "$l" -maxdepth 0 -printf ${sh.word(recordFormat)}; else L "$l"; fi; done >>"$d/leads"`
   const slow = `${recordFunction}
+${chase}
 for p in ${sh.words(paths)}; do if test -e "$p" || test -L "$p"; then printf '%s\\0' "$p" >&3; Z "$p" >&3; test -L "$p" && set -- "$@" "$p"; fi; done
-for p; do printf '%s\\0' "$p"; if test -e "$p"; then l=$(readlink -f -- "$p"); printf '%s\\0' "$l"; Z "$l"; else printf '\\0N\\0'; fi; done >"$d/leads"`
+for l; do printf '%s\\0' "$l"; if test -e "$l"; then t=$(readlink -f -- "$l"); printf '%s\\0' "$t"; Z "$t"; else L "$l"; fi; done >"$d/leads"`
   const fast = inGroups(paths).map(
     (group) =>
       `find ${sh.words(group)} -maxdepth 0 -printf ${sh.word(`%p\\0${recordFormat}`)} -type l -exec sh -c ${sh.word(leads)} sh {} + >&3 2>/dev/null`,
@@ -144,31 +160,40 @@ function parse(output: Buffer, paths: readonly string[]): Entry[] {
     if (at >= fields.length) throw new Error('the host broke off its answer about paths')
     stats.set(fields[at]!, parseRecord(fields, at + 1))
   }
-  const leads = new Map<string, { real: string; stat: Stat | undefined }>()
+  const leads = new Map<string, Spot>()
   for (at += 1; at < fields.length - 1; ) {
     const [path, real] = [fields[at]!, fields[at + 1]!]
-    const dangling = fields[at + 2] === 'N'
-    leads.set(path, { real, stat: dangling ? undefined : parseRecord(fields, at + 2) })
-    at += dangling ? 3 : 2 + recordLength
+    if (real === 'N') {
+      const [sign, reached, rest, name] = fields.slice(at + 2, at + 6) as [string, string, string, string]
+      // one that leads to itself is where it ends
+      if (sign !== '@') leads.set(path, spotOf([sign, reached, rest], name, undefined))
+      at += 6
+    } else {
+      leads.set(path, { real, anchor: parentOf(real), obstacle: undefined, stat: parseRecord(fields, at + 2) })
+      at += 2 + recordLength
+    }
   }
-  return paths.map((path) => build(path, ways.get(parentOf(path))!, stats.get(path), leads.get(path)))
+  return paths.map((path): Entry => {
+    const stat = stats.get(path)
+    const own = spotOf(ways.get(parentOf(path))!, nameOf(path), stat)
+    return { path, ...own, leads: stat?.type === 'link' ? (leads.get(path) ?? looping(own)) : undefined }
+  })
 }
 
-function build(path: string, way: readonly string[], stat: Stat | undefined, leads: Entry['leads']): Entry {
+const obstacles: Record<string, Spot['obstacle']> = { '!': 'denied', '/': 'not-a-directory' }
+
+/** @param way what `climb` said of the directory above. */
+function spotOf(way: readonly string[], name: string, stat: Stat | undefined): Spot {
   const [sign, reached, rest] = way as [string, string, string]
   const parent = `${reached === '/' ? '' : reached}${rest}`
-  return {
-    path,
-    real: path === '/' ? '/' : `${parent === '/' ? '' : parent}/${nameOf(path)}`,
-    anchor: reached,
-    obstacle: sign === '!' ? 'denied' : sign === '/' ? 'not-a-directory' : undefined,
-    stat,
-    leads:
-      stat?.type !== 'link' ? undefined : leads?.stat ? leads : { real: joined(parent, stat.target!), stat: undefined },
-  }
+  return { real: joined(parent, name), anchor: reached, obstacle: obstacles[sign], stat }
 }
 
-/** Where a dangling link's target would be; tools differ in what they say of it. */
+function looping(own: Spot): Spot {
+  return { ...own, obstacle: 'loop', stat: undefined }
+}
+
+/** A path below a directory, without `.` and `..`. */
 function joined(directory: string, target: string): string {
   const parts: string[] = []
   for (const part of (target.startsWith('/') ? target : `${directory}/${target}`).split('/')) {

@@ -1,5 +1,5 @@
-import { type PathChange, pathEffect } from '../effect.ts'
-import { type Entry, followed, modeText, parentOf, type Stat } from '../reads/entry.ts'
+import { isWithin, type PathChange, pathEffect } from '../effect.ts'
+import { type Entry, followed, modeText, parentOf, type Spot, type Stat } from '../reads/entry.ts'
 import type { Shell } from '../shell.ts'
 import type { Step } from '../step.ts'
 
@@ -11,9 +11,8 @@ export interface Place {
 }
 
 /** The place itself, or with `follow` what a link there leads to in the end. */
-export function placeOf(at: Entry, follow: boolean): Place {
-  if (!follow || !at.leads) return at
-  return { path: at.leads.real, real: at.leads.real, stat: at.leads.stat }
+export function placeOf(at: Entry, follow: boolean): Place & Spot {
+  return follow && at.leads ? { path: at.leads.real, ...at.leads } : at
 }
 
 /** Owner and group by name or number as text, mode as a number; undefined leaves it. */
@@ -160,7 +159,7 @@ ${chown(attributes, '', p, sh)}chmod ${exactMode(attributes.mode)} ${p}`
 }
 
 /** The directories that are missing above a path, outermost first. */
-export function missingParents(at: Entry): Place[] {
+export function missingParents(at: Pick<Spot, 'real' | 'anchor'>): Place[] {
   const missing: Place[] = []
   for (let real = parentOf(at.real); real !== at.anchor && real !== '/'; real = parentOf(real))
     missing.unshift({ path: real, real, stat: undefined })
@@ -171,12 +170,18 @@ export function missingParents(at: Entry): Place[] {
  * @param to what it points to, where that was asked. */
 export function makeLink(place: Place, target: string, attributes: Attributes = {}, to?: Entry): Step {
   const stat = statWith({ ...fresh, type: 'link', mode: 0o777, target }, { ...attributes, mode: undefined }) as Stat
-  const leads = to && { real: followed(to).real, stat: followed(to).stat }
+  const leads = to && spotBehind(place, followed(to))
   return step(`link ${place.path} to ${target}`, place, { to: 'link', stat, leads }, (sh) => {
     return `p=${sh.word(place.path)}; ${temporary}
 ln -s -- ${sh.word(target)} "$t" || exit 1
 ${chown(attributes, '-h ', '"$t"', sh)}${rename}`
   })
+}
+
+/** What lies below the place of a link is nowhere any more. */
+function spotBehind(place: Place, to: Spot): Spot {
+  if (!isWithin(to.real, place.real)) return to
+  return { real: to.real, anchor: place.real, obstacle: 'not-a-directory', stat: undefined }
 }
 
 /** Makes a hard link to an existing file. */
