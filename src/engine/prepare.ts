@@ -165,8 +165,8 @@ function readyHost(
   try {
     const extra = [...selection.extra].map(([k, value]) => [k, { value, from: '--extra-vars' }] as const)
     const all = extra.length === 0 ? variables : new Map([...variables, ...extra])
-    const valueOf = ({ value }: Variable) => (value.constant ? value.evaluate({}) : evaluated(value))
-    return { target: targetOf(name, all, valueOf, selection.target), variables, given }
+    const evaluate = ({ value }: Variable) => (value.constant ? value.evaluate({}) : evaluated(value))
+    return { target: targetOf(name, all, evaluate, selection.target), variables, given }
   } catch (e) {
     if (!(e instanceof ValueError)) throw e
     report(e.diagnostic)
