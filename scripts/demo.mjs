@@ -2,7 +2,7 @@
 // something, finds it and repairs it. Where no lab can be booted, or with --embedded, the hosts are three SSH servers in
 // another process, each with a home directory of its own. It needs nothing but Node and npm.
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -48,6 +48,14 @@ async function run(words, { allowed = [0], captured = false } = {}) {
   return { code, text: text.trim() }
 }
 
+/** Whether dist/ is newer than what it is made of. */
+function isBuilt() {
+  if (!existsSync('dist/main.js')) return false
+  const built = statSync('dist/main.js').mtimeMs
+  const sources = ['src', 'modules'].flatMap((dir) => readdirSync(dir, { recursive: true }).map((f) => join(dir, f)))
+  return sources.every((f) => statSync(f).mtimeMs <= built)
+}
+
 /** @returns hosts of the lab, or why there are none. */
 async function bootLab() {
   if (process.platform !== 'linux' || process.getuid?.() !== 0)
@@ -69,7 +77,9 @@ async function bootLab() {
     host: 'h2',
     fault: "sed -i 's/^ui .*/ui = false/' /etc/vault.d/vault.hcl; chmod 0644 /etc/fxpkcs11.cfg; systemctl stop vault",
     farewell: () => labFarewell(dir),
-    stop: async () => {},
+    stop: async (shownAll) => {
+      if (!shownAll) say('\nThe lab stays up; to take it down: npm run lab -- down demo')
+    },
   }
 }
 
@@ -154,7 +164,7 @@ async function show({ playbook, reach, host, fault }) {
 async function main() {
   heading('What is needed')
   if (!packs.every(existsSync)) await run(['npm', 'ci', '--no-audit', '--no-fund'])
-  await run(['npm', 'run', '--silent', 'build'])
+  if (!isBuilt()) await run(['npm', 'run', '--silent', 'build'])
 
   heading('Hosts')
   let hosts = process.argv.includes('--embedded') ? 'it was asked for with --embedded' : await bootLab()
@@ -162,12 +172,14 @@ async function main() {
     say(`Embedded hosts, not the lab: ${hosts}.`)
     hosts = await startEmbedded()
   }
+  let shownAll = false
   try {
     say(`These are ${hosts.name}.`)
     await show(hosts)
     hosts.farewell()
+    shownAll = true
   } finally {
-    await hosts.stop()
+    await hosts.stop(shownAll)
   }
 }
 
