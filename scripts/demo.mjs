@@ -26,7 +26,7 @@ const shown = (words) =>
   words.map((w) => (/^[\w@%+=:,./-]+$/.test(w) ? w : `'${w.replaceAll("'", `'\\''`)}'`)).join(' ')
 
 /** Shows a command line and runs it; what it says goes to the terminal.
- * @param allowed the exit codes that are as they should be.
+ * @param allowed the exit codes that are as they should be; null for any.
  * @param captured gives back what it prints instead of showing it. */
 async function run(words, { allowed = [0], captured = false } = {}) {
   say(paint('2', `$ ${shown(words)}`))
@@ -60,13 +60,13 @@ function isBuilt() {
 async function bootLab() {
   if (process.platform !== 'linux' || process.getuid?.() !== 0)
     return `the lab needs ${process.platform === 'linux' ? 'root' : 'Linux'}`
-  await run(['scripts/system-packages.sh', 'lab'], { allowed: undefined })
+  await run(['scripts/system-packages.sh', 'lab'], { allowed: null })
   const why = await run(['npm', 'run', '--silent', 'lab', '--', 'why'], { captured: true })
   if (why.text !== '') return why.text
-  await run(['npm', 'run', '--silent', 'lab', '--', 'down', 'demo'])
+  await run(['npm', 'run', '--silent', 'lab', '--', 'down', 'demo'], { allowed: null })
   const up = await run(['npm', 'run', '--silent', 'lab', '--', 'up', '3', 'demo'], {
     captured: true,
-    allowed: undefined,
+    allowed: null,
   })
   const dir = up.text.split('\n').at(-1)
   if (up.code !== 0 || !existsSync(dir)) return 'the lab did not boot (see above)'

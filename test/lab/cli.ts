@@ -48,6 +48,10 @@ function status(): void {
   }
 }
 
+process.on('uncaughtException', (e) => {
+  console.error(`the lab: ${e.message.trim()}`)
+  process.exit(1)
+})
 if (command === 'prepare') makeBase((line) => console.log(line))
 else if (command === 'up') await up(Number(rest[0] ?? 3), rest[1])
 else if (command === 'down') down(rest[0])

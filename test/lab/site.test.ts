@@ -8,7 +8,8 @@ import { makeSite } from './site.ts'
 
 const skip = canBootLab()
 const check = skip === undefined ? test : test.skip
-if (skip !== undefined) console.log(`SKIP ${skip}`)
+// a line for each of the two
+if (skip !== undefined) console.log(`SKIP ${skip}\nSKIP ${skip}`)
 
 const secrets = { pin: 'canary"$PIN`4711\\x', keyPassword: "canary-key'pass$&4711" }
 
