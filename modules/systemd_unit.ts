@@ -7,6 +7,7 @@ import {
   entry,
   fail,
   followed,
+  isTemplate,
   ownershipParams,
   type Params,
   placeFile,
@@ -16,7 +17,9 @@ import {
   type StepEnd,
   type Unit,
   type UnitSections,
+  UnknownValue,
   unit,
+  unitDirectives,
   unitName,
   unitWarnings,
   verifyUnit,
@@ -25,7 +28,11 @@ import {
 const params = {
   type: 'object',
   properties: {
-    name: { type: 'string', description: 'The unit; without a suffix it is a service.' },
+    name: {
+      type: 'string',
+      pattern: '^[\\w:.@\\\\-]+$',
+      description: 'The unit; without a suffix it is a service.',
+    },
     unit: {
       type: 'object',
       additionalProperties: { type: 'object', additionalProperties: {} },
@@ -38,7 +45,12 @@ const params = {
       pattern: '^[\\w.-]+$',
       description: 'Writes the file as this drop-in of the unit, not as the unit.',
     },
-    directory: { type: 'string', default: '/etc/systemd/system', description: 'Where unit files are written.' },
+    directory: {
+      type: 'string',
+      hostPath: true,
+      default: '/etc/systemd/system',
+      description: 'Where unit files are written.',
+    },
     enabled: { type: 'boolean', description: 'Whether it starts with the host.' },
     masked: { type: 'boolean', description: 'Whether nothing can start it.' },
     state: {
@@ -48,8 +60,15 @@ const params = {
     },
     restart_after: {
       type: 'array',
-      items: { type: 'string' },
+      items: { type: 'string', pattern: '^/|<%' },
       description: 'Absolute paths: when one of them is newer than the start of the service, it is restarted.',
+    },
+    watch: {
+      type: 'number',
+      minimum: 0,
+      maximum: 600,
+      default: 1,
+      description: 'How many seconds a service is watched after its start; when it ends meanwhile, that is a failure.',
     },
     verify: {
       type: 'boolean',
@@ -88,25 +107,23 @@ export default defineModule({
     watched: (p.restart_after ?? []).map(entry),
   }),
   plan: (p, a, { facts }) => {
-    if (facts.service_manager !== 'systemd') return fail(`the host is run by ${facts.service_manager}, not by systemd`)
+    if (facts.service_manager !== 'systemd')
+      return fail(`the host is run by ${facts.service_manager || 'nothing known'}, not by systemd`)
     const bytes = a.template ?? bytesOf(p)
     if (bytes && 'failed' in bytes) return bytes
+    if (!bytes && p.drop_in !== undefined) return fail('`drop_in` needs `unit`, `content` or `template`')
     const files = bytes ? filesOf(p, bytes, a.at!, a.text!, facts.umask) : []
     if ('failed' in files) return files
-    const wants = wishes(
-      p,
-      a.now,
-      files.some((s) => !s.harmless),
-      a.watched,
-    )
+    const written = bytes !== undefined && !a.text!.bytes?.equals(bytes)
+    const wants = wishes(p, a.now, written ? bytes : undefined, a.watched)
     if ('failed' in wants) return wants
     const steps = [...files, ...wants]
-    const verifies = files[0]?.harmless ? { settle: settled } : {}
+    const warnings = bytes ? unitWarnings(bytes.toString('utf8')) : []
     return {
       steps,
-      ...verifies,
+      ...(files[0]?.harmless ? { settle: (ends: readonly StepEnd[]) => settled(steps, ends, warnings) } : {}),
       result: { name: unitName(p.name), ...(bytes ? { path: pathOf(p) } : {}) },
-      warnings: bytes ? unitWarnings(bytes.toString('utf8')) : [],
+      warnings,
     }
   },
 })
@@ -138,36 +155,70 @@ function filesOf(p: P, bytes: Buffer, at: Entry, now: { bytes: Buffer | undefine
 }
 
 /** What is to be done to the unit, once its file is written. */
-function wishes(p: P, now: Unit, written: boolean, watched: readonly Entry[]) {
+function wishes(p: P, now: Unit, written: Buffer | undefined, watched: readonly Entry[]) {
   const name = unitName(p.name)
   const steps: Step[] = []
-  const masked = now.load === 'masked' || now.enabled === 'masked'
-  if (!written && now.load === 'not-found' && (p.state === 'started' || p.state === 'restarted' || p.enabled))
+  const masked = (now.load === 'masked' || now.enabled === 'masked') && p.masked !== false
+  const runs = p.state === 'started' || p.state === 'restarted' || p.state === 'reloaded'
+  const isNew = written !== undefined && p.drop_in === undefined
+  if (!isNew && now.load === 'not-found' && (runs || p.enabled))
     return fail(`there is no unit ${name}`, { hint: 'give its file with `unit`, `content` or `template`' })
-  let unitNow: Unit = written
-    ? { ...now, load: masked ? 'masked' : 'loaded', needsReload: false, enabled: now.enabled || 'disabled' }
-    : now
-  if (written || now.needsReload) {
+  if (masked && runs) return fail(`${name} is masked: nothing can start it`, { hint: '`masked: false`' })
+  if (runs && isTemplate(name)) return fail(`${name} is a template: only an instance of it can run`)
+  if (isNew && p.enabled === true && !canBeEnabled(written))
+    return fail(`${name} has no [Install] section: there is nothing to enable`, {
+      hint: 'add `Install: { WantedBy: multi-user.target }`, or drop `enabled`',
+    })
+  let unitNow = written === undefined ? now : asWritten(now, written, isNew)
+  if (written !== undefined || now.needsReload) {
     unitNow = { ...unitNow, needsReload: false }
     steps.push(daemonReload(unitNow))
   }
   const run = (verb: string, after: Partial<Unit>, acts?: true) => {
     unitNow = { ...unitNow, ...after }
-    steps.push(changeUnit(verb, name, unitNow, acts ? { acts } : {}))
+    steps.push(changeUnit(verb, name, unitNow, { watch: p.watch, ...(acts ? { acts } : {}) }))
   }
-  if (p.masked === false && masked) run('unmask', { load: 'loaded', enabled: undefined as never })
-  const enabled = ['enabled', 'enabled-runtime', 'static', 'alias', 'indirect', 'generated', 'transient'].includes(
-    unitNow.enabled,
-  )
-  if (p.enabled === true && (!enabled || (written && now.load === 'not-found'))) run('enable', { enabled: 'enabled' })
-  if (p.enabled === false && ['enabled', 'enabled-runtime'].includes(unitNow.enabled))
-    run('disable', { enabled: 'disabled' })
+  const wasMasked = now.load === 'masked' || now.enabled === 'masked'
+  if (p.masked === false && wasMasked) run('unmask', { load: 'loaded', enabled: undefined })
+  const is = (...states: string[]) => unitNow.enabled !== undefined && states.includes(unitNow.enabled)
+  const enabled = is('enabled', 'enabled-runtime', 'static', 'alias', 'indirect', 'generated', 'transient')
+  if (p.enabled === true && !enabled) run('enable', { enabled: unitNow.enabled === undefined ? undefined : 'enabled' })
+  if (p.enabled === false && is('enabled', 'enabled-runtime')) run('disable', { enabled: 'disabled' })
   runState(p, unitNow, watched, run)
-  if (p.masked === true && !masked) run('mask', { load: 'masked', enabled: 'masked' })
+  if (p.masked === true && !wasMasked) run('mask', { load: 'masked', enabled: 'masked' })
   return steps
 }
 
-const up = { active: 'active', sub: undefined, mainPid: undefined, activeSince: undefined, result: undefined }
+function canBeEnabled(bytes: Buffer): boolean {
+  return unitDirectives(bytes.toString('utf8')).some(
+    (d) => d.section === 'Install' && /^(WantedBy|RequiredBy|UpheldBy|Alias|Also)$/.test(d.name),
+  )
+}
+
+function enabledWhenNew(name: string, bytes: Buffer): string | undefined {
+  if (!canBeEnabled(bytes)) return 'static'
+  const wanted = unitDirectives(bytes.toString('utf8')).some((d) => /^(Wanted|Required|Upheld)By$/.test(d.name))
+  return wanted && !isTemplate(name) ? 'disabled' : undefined
+}
+
+/** A unit as systemd sees it once its file is written and read. */
+function asWritten(now: Unit, bytes: Buffer, isNew: boolean): Unit {
+  const last = (name: string) =>
+    unitDirectives(bytes.toString('utf8')).findLast((d) => d.section === 'Service' && d.name === name)?.value
+  const [type, remains] = [last('Type'), last('RemainAfterExit')]
+  const service = {
+    type: type ?? (isNew ? undefined : now.type),
+    remainsAfterExit: remains === undefined ? !isNew && now.remainsAfterExit : /^(yes|true|1|on)$/.test(remains),
+  }
+  if (!isNew) return { ...now, ...service }
+  const kept = ['enabled', 'enabled-runtime', 'masked'].includes(now.enabled ?? '')
+  return {
+    ...now,
+    ...service,
+    load: now.load === 'masked' ? 'masked' : 'loaded',
+    enabled: kept ? now.enabled : enabledWhenNew(now.name, bytes),
+  }
+}
 
 function runState(
   p: P,
@@ -175,12 +226,24 @@ function runState(
   watched: readonly Entry[],
   run: (verb: string, after: Partial<Unit>, acts?: true) => void,
 ): void {
-  const isUp = ['active', 'activating', 'reloading'].includes(now.active)
+  if (p.state === undefined && watched.length === 0) return
+  const isUp = isRunning(now)
+  // a oneshot is over when it has started, and every start is a run of it
+  const over = now.type === 'oneshot' && !now.remainsAfterExit
+  const up = { active: over ? 'inactive' : 'active', sub: undefined, startedAt: undefined }
   if (p.state === 'restarted') run('restart', up, true)
-  else if (p.state === 'stopped') isUp && run('stop', { active: 'inactive', sub: undefined, mainPid: 0 })
-  else if (p.state === 'started' && !isUp) run('start', up)
+  else if (p.state === 'stopped') (isUp || isRestarting(now)) && run('stop', { active: 'inactive', sub: undefined })
+  else if (p.state === 'started' && !isUp) run('start', up, over || undefined)
   else if (p.state === 'reloaded') run(isUp ? 'reload' : 'start', isUp ? {} : up, true)
-  else if (isUp && watched.some((w) => isNewer(w, now.activeSince))) run('restart', up)
+  else if (isUp && watched.some((w) => isNewer(w, now.startedAt))) run('restart', up)
+}
+
+/** One that ends again and again waits for its next start: it does not run. */
+const isRestarting = (now: Unit) => now.sub === 'auto-restart'
+
+function isRunning(now: Unit): boolean {
+  if (now.active === undefined) throw new UnknownValue(`whether ${now.name} runs`)
+  return ['active', 'activating', 'reloading', 'refreshing'].includes(now.active) && !isRestarting(now)
 }
 
 /** What this run writes is newer than whatever runs. */
@@ -190,16 +253,21 @@ function isNewer(watched: Entry, since: number | undefined): boolean {
   return stat.mtime === undefined || stat.mtime > since
 }
 
-function settled(ends: readonly StepEnd[]) {
-  const [verified] = ends
-  const said = verified!.stdout.toString('utf8').trim()
-  const ignored = said.split('\n').filter((l) => /ignoring|ignored|Unknown/.test(l))
+function settled(steps: readonly Step[], ends: readonly StepEnd[], told: readonly string[]) {
+  const said = ends[0]!.stdout.toString('utf8').trim()
   const bad = ends.findIndex((e) => e.outcome !== 'done')
-  if (bad === 0) return { result: {}, failed: `systemd-analyze does not take the unit: ${said}` }
+  if (bad === 0)
+    return {
+      result: {},
+      failed: `systemd does not take the unit: ${said || ends[0]!.stderr.toString('utf8').trim()}`,
+      hint: 'what was there before is still in place',
+    }
+  // what was told from the file alone is not told again
+  const ignored = said.split('\n').filter((l) => l !== '' && !told.some((t) => l.includes(t.split(' ')[0]!)))
   const tail = ends[bad]?.stderr.toString('utf8').trim().slice(-2000)
   return {
     result: { ignored },
     warnings: ignored,
-    ...(bad === -1 ? {} : { failed: `exit status ${ends[bad]!.status}: ${tail}` }),
+    ...(bad === -1 ? {} : { failed: `${steps[bad]!.summary}: exit status ${ends[bad]!.status}: ${tail}` }),
   }
 }

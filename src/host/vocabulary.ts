@@ -21,7 +21,7 @@ export {
 } from './reads/entry.ts'
 export { installedPackage, type Package, packageLatest } from './reads/package.ts'
 export { type Tree, tree } from './reads/tree.ts'
-export { type Unit, unit, unitName } from './reads/unit.ts'
+export { isTemplate, type Unit, unit, unitName } from './reads/unit.ts'
 export type { Diff, Step, StepEnd } from './step.ts'
 export { changeAccount, changeGroup, makeHome } from './steps/account.ts'
 export { setCapabilities } from './steps/capabilities.ts'

@@ -9,21 +9,24 @@ export interface Unit {
   /** `loaded`, `not-found`, `masked`, `bad-setting`, … */
   readonly load: string
   /** `active`, `inactive`, `failed`, `activating`, … */
-  readonly active: string
+  readonly active: string | undefined
   readonly sub: string | undefined
   /** `enabled`, `disabled`, `static`, `masked`, …; empty where there is no unit file. */
-  readonly enabled: string
+  readonly enabled: string | undefined
   readonly fragment: string | undefined
   readonly dropIns: readonly string[] | undefined
   readonly needsReload: boolean | undefined
-  readonly mainPid: number | undefined
-  /** When it became active, in seconds since 1970; 0 when it never did. */
-  readonly activeSince: number | undefined
-  readonly result: string | undefined
+  /** `simple`, `oneshot`, …; empty for what is no service. */
+  readonly type: string | undefined
+  readonly remainsAfterExit: boolean | undefined
+  /** When what runs now was started, in seconds since 1970; 0 when it never was. */
+  readonly startedAt: number | undefined
 }
 
-const properties =
-  'LoadState,ActiveState,SubState,UnitFileState,FragmentPath,DropInPaths,NeedDaemonReload,MainPID,ActiveEnterTimestampMonotonic,Result'
+const properties = [
+  'Names LoadState ActiveState SubState UnitFileState FragmentPath DropInPaths NeedDaemonReload Type RemainAfterExit',
+  'ActiveEnterTimestampMonotonic ExecMainStartTimestampMonotonic',
+].flatMap((line) => line.split(' '))
 
 /** @param name with its suffix, as `vault.service`. */
 export function unit(name: string): Read<Unit> {
@@ -37,34 +40,58 @@ export function unitName(name: string): string {
     : `${name}.service`
 }
 
+/** Of a template only its instances run. */
+export const isTemplate = (name: string) => /@\.[a-z]+$/.test(name)
+
 function script(names: readonly string[], sh: Shell): string {
+  const [templates, units] = [names.filter(isTemplate), names.filter((n) => !isTemplate(n))]
+  const show = `systemctl show --no-pager --property=${properties.join()} -- ${sh.words(units)} >&3 2>/dev/null`
+  // systemctl show refuses them, and all others with them
+  const ask = `for n in ${sh.words(templates)}; do printf '\\nNames=%s\\nUnitFileState=%s\\n' "$n" "$(systemctl is-enabled -- "$n" 2>/dev/null)" >&3; done`
   return `read -r u _ </proc/uptime; printf '%s %s\\n\\n' "$(date +%s.%N)" "$u" >&3
-systemctl show --no-pager --property=${properties} -- ${sh.words(names)} >&3 2>/dev/null`
+${units.length === 0 ? ':' : show}
+${templates.length === 0 ? ':' : ask}`
 }
 
 function parse(output: Buffer, names: readonly string[]): Unit[] {
   const [clock, ...blocks] = fromBytes(output).replace(/\n+$/, '').split(/\n\n+/)
   const [now, up] = clock!.split(' ').map(Number) as [number, number]
-  const boot = now - up
-  return names.map((name, i) => {
+  const found = new Map<string, Map<string, string>>()
+  for (const block of blocks) {
     const fields = new Map(
-      (blocks[i] ?? '').split('\n').map((l) => [l.slice(0, l.indexOf('=')), l.slice(l.indexOf('=') + 1)]),
+      block.split('\n').map((l) => [l.slice(0, l.indexOf('=')), l.slice(l.indexOf('=') + 1)] as const),
     )
-    const since = Number(fields.get('ActiveEnterTimestampMonotonic') || 0)
-    return {
-      name,
-      load: fields.get('LoadState') ?? 'not-found',
-      active: fields.get('ActiveState') ?? 'inactive',
-      sub: fields.get('SubState') ?? '',
-      enabled: fields.get('UnitFileState') ?? '',
-      fragment: fields.get('FragmentPath') ?? '',
-      dropIns: (fields.get('DropInPaths') ?? '').split(' ').filter((p) => p !== ''),
-      needsReload: fields.get('NeedDaemonReload') === 'yes',
-      mainPid: Number(fields.get('MainPID') || 0),
-      activeSince: since === 0 ? 0 : boot + since / 1e6,
-      result: fields.get('Result') ?? '',
-    }
-  })
+    // a unit answers under each of its names
+    for (const name of fields.get('Names')?.split(' ') ?? []) found.set(name, fields)
+  }
+  return names.map((name) => unitOf(name, found.get(name) ?? new Map(), now - up))
+}
+
+function unitOf(name: string, fields: ReadonlyMap<string, string>, boot: number): Unit {
+  const get = (key: string) => fields.get(key) ?? ''
+  const enabled = get('UnitFileState')
+  const since = Number(get('ExecMainStartTimestampMonotonic')) || Number(get('ActiveEnterTimestampMonotonic'))
+  const load = isTemplate(name) ? (/^$|not-found/.test(enabled) ? 'not-found' : 'loaded') : get('LoadState')
+  return {
+    name,
+    load: load || 'not-found',
+    active: get('ActiveState') || 'inactive',
+    sub: get('SubState'),
+    enabled: enabled === 'not-found' ? '' : enabled,
+    fragment: get('FragmentPath'),
+    dropIns: get('DropInPaths')
+      .split(' ')
+      .filter((p) => p !== ''),
+    needsReload: get('NeedDaemonReload') === 'yes',
+    type: get('Type'),
+    remainsAfterExit: get('RemainAfterExit') === 'yes',
+    startedAt: since ? boot + since / 1e6 : 0,
+  }
+}
+
+/** A service that was stopped and did not end well is `failed`, and as stopped as any. */
+function resting(u: Unit): Unit {
+  return u.active === 'failed' ? { ...u, active: 'inactive' } : u
 }
 
 export const unitKind: ReadKind<string, Unit> = {
@@ -72,5 +99,5 @@ export const unitKind: ReadKind<string, Unit> = {
   key: (name) => name,
   script,
   parse,
-  difference: (p, a) => fieldDifference(['load', 'active', 'enabled', 'needsReload'], p, a),
+  difference: (p, a) => fieldDifference(['load', 'active', 'enabled', 'needsReload'], resting(p), resting(a)),
 }

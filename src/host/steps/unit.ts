@@ -13,7 +13,8 @@ export function daemonReload(after?: Unit): Step {
   return tool(summary, ['systemctl', 'daemon-reload'], effects)
 }
 
-/** Looks at a unit file before it takes the place of a good one; what systemd would ignore stands in its output.
+/** Looks at a unit file before it takes the place of a good one; what systemd says of this file is its output. What it
+ * says of others, which the unit needs, is nobody's fault here.
  * @param file its path below the directory of units, as `x.service` or `x.service.d/y.conf`. */
 export function verifyUnit(name: string, file: string, content: Buffer): Step {
   return {
@@ -22,45 +23,66 @@ export function verifyUnit(name: string, file: string, content: Buffer): Step {
     harmless: true,
     captured: true,
     script: (sh) => `command -v systemd-analyze >/dev/null || exit 0
-u="$d/units"; rm -rf "$u"; f=$u/${sh.word(file)}; mkdir -p "\${f%/*}" && cp ${sh.blob(content)} "$f" || exit 1
-SYSTEMD_UNIT_PATH="$u:" systemd-analyze --man=no verify ${sh.word(name)} >"$d/verify" 2>&1; e=$?
-sed "s#$u/##g" "$d/verify"
-rm -rf "$u"; exit $e`,
+u="$d/units"; rm -rf "$u"; n=${sh.word(name)} f=${sh.word(file)}; mkdir -p "$u" && { case $f in */*) mkdir -p "$u/\${f%/*}";; esac; } && cp ${sh.blob(content)} "$u/$f" || exit 1
+cd "$d"; SYSTEMD_UNIT_PATH="$u:" systemd-analyze --man=no verify "$n" >"$d/verify" 2>&1; e=$?; rm -rf "$u"
+sed "s#$u/##g" "$d/verify" | while IFS= read -r l; do case $l in "$f:"*|"$n: "*|"Unit $n "*) printf '%s\\n' "$l";; esac; done >"$d/own"
+cat "$d/own"; test $e = 0 || ! grep -qv ${ignorable} "$d/own"`,
   }
 }
 
-/** Runs `systemctl VERB NAME`. A service that was started has to be still there a second later; otherwise the step fails
+const ignorable = "-e '[Ii]gnor' -e 'will be removed soon'"
+
+/** Runs `systemctl VERB NAME`. A service that was started has to be still there after a while; otherwise the step fails
  * with the end of its log.
- * @param after the unit as it will be. */
-export function changeUnit(verb: string, name: string, after: Unit, options: { acts?: true } = {}): Step {
+ * @param after the unit as it will be.
+ * @param options.watch how many seconds it is watched after its start. */
+export function changeUnit(
+  verb: string,
+  name: string,
+  after: Unit,
+  options: { acts?: true; watch?: number } = {},
+): Step {
+  const { watch = 1, ...more } = options
   const summary = `systemctl ${verb} ${name}`
   const links = ['enable', 'disable', 'mask', 'unmask'].includes(verb)
   const effects: Effect[] = [
     // other units come and go with it
     unknownEffect(summary, (read) =>
-      read.kind === unitKind ? read.question !== name : links && touchesUnitFiles(read.kind.paths?.(read.question)),
+      read.kind === unitKind
+        ? read.question !== name
+        : links && touchesLinks(verb, name, read.kind.paths?.(read.question)),
     ),
     unknownEffect(summary, (read) => read.kind === outputKind && !links),
     answerEffect(unit(name), after),
   ]
-  const plain = tool(summary, ['systemctl', '--no-ask-password', verb, '--', name], effects, options)
+  const plain = tool(summary, ['systemctl', '--no-ask-password', verb, '--', name], effects, more)
   if (!['start', 'restart'].includes(verb)) return plain
   return {
     ...plain,
-    script: (sh) => `u=${sh.word(name)}\n${plain.script(sh)} || { ${lastWords}; exit 1; }\n${staysUp}`,
+    script: (sh) => `u=${sh.word(name)} t=$(date +%s)
+${lastWords}
+systemctl reset-failed -- "$u" 2>/dev/null
+${plain.script(sh)} || { W; exit 1; }
+${staysUp(watch)}`,
   }
 }
 
-const lastWords =
-  'journalctl --no-pager -q -o cat -n 15 -u "$u" >&2 2>/dev/null || systemctl status --no-pager -n 15 -- "$u" >&2'
+/** What the unit and systemd said of it since it was to be started. */
+const lastWords = `W() { l=$(journalctl --no-pager -q -o cat -n 15 --since "@$t" -u "$u" 2>/dev/null); test -n "$l" || l=$(systemctl status --no-pager -n 15 -- "$u"); printf '%s\\n' "$l" >&2; }`
 
-const staysUp = `for i in 1 2 3 4 5; do
-s=$(systemctl show --property=Type,ActiveState,SubState,NRestarts -- "$u")
-case $s in *Type=oneshot*) exit 0;; esac
-case $s in *ActiveState=failed*|*ActiveState=inactive*|*SubState=auto-restart*) echo "$u ended right after its start:" >&2; ${lastWords}; exit 1;; esac
-sleep 0.2
+const staysUp = (seconds: number) => `i=0; while :; do
+s=$(systemctl show --property=Type,RemainAfterExit,ActiveState,SubState,NRestarts,ConditionResult -- "$u")
+case $s in *Type=oneshot*) case $s in *RemainAfterExit=no*) exit 0;; esac;; esac
+case $s in *ConditionResult=no*) echo "a condition of $u is not met:" >&2; W; exit 1;; *Type=oneshot*) exit 0;;
+*ActiveState=failed*|*ActiveState=inactive*|*SubState=auto-restart*|*NRestarts=[1-9]*) echo "$u ended right after its start:" >&2; W; exit 1;; esac
+case $s in *Type=*) ;; *) exit 0;; esac
+test $i -ge ${Math.round(seconds * 5)} && exit 0
+i=$((i + 1)); sleep 0.2
 done`
 
-function touchesUnitFiles(paths: readonly string[] = []): boolean {
-  return paths.some((p) => p.startsWith('/etc/systemd/') || p.startsWith('/run/systemd/'))
+/** Links to units come and go; a unit's own files stay as they are, unless a link masks it. */
+function touchesLinks(verb: string, name: string, paths: readonly string[] = []): boolean {
+  const own = (p: string) => p.endsWith(`/${name}`) || p.includes(`/${name}.d`)
+  const among = paths.filter((p) => p.startsWith('/etc/systemd/') || p.startsWith('/run/systemd/'))
+  return among.some((p) => verb.endsWith('mask') || !own(p))
 }

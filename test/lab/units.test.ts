@@ -1,0 +1,202 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { bootLab, canBootLab, type Lab } from './lab.ts'
+import { runTasks } from './tasks.ts'
+
+// systemd_unit on a real systemd.
+
+const reason = canBootLab()
+if (reason !== undefined) console.log(`SKIP ${reason}`)
+const check = reason === undefined ? test : test.skip
+
+const install = { WantedBy: 'multi-user.target' }
+const service = (Service: object, more: object = {}) => ({ Service, Install: install, ...more })
+const sleeper = service({ ExecStart: '/bin/sleep 1000' })
+
+check('a unit is written, enabled, started, and verified before it replaces a good one', async () => {
+  const lab = await bootLab(1)
+  try {
+    lifecycle(lab)
+    types(lab)
+    failures(lab)
+    restartAfter(lab)
+  } finally {
+    lab.stop()
+  }
+})
+
+function lifecycle(lab: Lab): void {
+  const show = (name: string, ...properties: string[]) =>
+    lab
+      .run('h1', ['systemctl', 'show', '--value', `--property=${properties.join()}`, name])
+      .stdout.trim()
+      .split('\n')
+      .join(' ')
+  const task = { systemd_unit: { name: 'one', unit: sleeper, enabled: true, state: 'started' } }
+  const predicted = runTasks(lab, 'check', [task])
+  const first = runTasks(lab, 'apply', [task])
+  assert.equal([first.statuses, first.warnings], [['changed'], []], first.text)
+  assert.equal(first.tasks[0]!.changes, predicted.tasks[0]!.changes)
+  assert.match(show('one', 'ActiveState', 'UnitFileState'), /active enabled|enabled active/)
+  assert.equal(runTasks(lab, 'apply', [task]).statuses, ['ok'])
+  const pid = show('one', 'MainPID')
+
+  // a changed file does not restart what runs; it needs a reload and nothing else
+  const changed = { systemd_unit: { ...task.systemd_unit, unit: service({ ExecStart: '/bin/sleep 2000' }) } }
+  const second = runTasks(lab, 'apply', [changed])
+  assert.is(second.statuses[0], 'changed', second.text)
+  assert.ok(second.tasks[0]!.changes.includes('systemctl daemon-reload'))
+  assert.is(show('one', 'MainPID', 'NeedDaemonReload'), `${pid} no`)
+  // a mode alone needs no reload
+  const mode = runTasks(lab, 'apply', [{ systemd_unit: { ...changed.systemd_unit, mode: '0640' } }])
+  assert.equal(mode.tasks[0]!.changes.length, 1, mode.text)
+
+  const acts = (state: string) => runTasks(lab, 'apply', [{ systemd_unit: { name: 'one', state } }]).statuses[0]
+  assert.equal([acts('restarted'), acts('restarted')], ['changed', 'changed'])
+  assert.is.not(show('one', 'MainPID'), pid)
+  const drop = { name: 'one', drop_in: 'reload', unit: { Service: { ExecReload: '/bin/true' } } }
+  const dropped = runTasks(lab, 'apply', [{ systemd_unit: { ...drop, state: 'reloaded' } }])
+  assert.equal([dropped.statuses, dropped.warnings], [['changed'], []], dropped.text)
+  assert.equal(acts('reloaded'), 'changed')
+  assert.equal([acts('stopped'), acts('stopped')], ['changed', 'ok'])
+  const off = { systemd_unit: { name: 'one', enabled: false } }
+  assert.equal([runTasks(lab, 'apply', [off]).statuses, runTasks(lab, 'apply', [off]).statuses], [['changed'], ['ok']])
+
+  lab.run('h1', [
+    'sh',
+    '-c',
+    'mv /etc/systemd/system/one.service /usr/lib/systemd/system/; rm -r /etc/systemd/system/one.service.d; systemctl daemon-reload',
+  ])
+  const masked = (value: boolean) =>
+    runTasks(lab, 'apply', [{ systemd_unit: { name: 'one', masked: value } }]).statuses[0]
+  assert.equal([masked(true), masked(true)], ['changed', 'ok'])
+  const stuck = runTasks(lab, 'check', [{ systemd_unit: { name: 'one', state: 'started' } }])
+  assert.match(stuck.tasks[0]?.message ?? '', /is masked/)
+  const freed = runTasks(lab, 'apply', [{ systemd_unit: { name: 'one', masked: false, state: 'started' } }])
+  assert.equal([freed.statuses, freed.warnings], [['changed'], []], freed.text)
+}
+
+/** Every type of service, timers and templates: predicted as they come out, and converged after. */
+function types(lab: Lab): void {
+  lab.run('h1', [
+    'sh',
+    '-c',
+    `printf '#!/bin/sh\\nsleep 1000 &\\necho $! >/run/forks.pid\\n' >/usr/local/bin/forks; chmod +x /usr/local/bin/forks`,
+  ])
+  const units: Record<string, object> = {
+    kept: service({ Type: 'oneshot', RemainAfterExit: true, ExecStart: '/bin/true' }),
+    forks: service({ Type: 'forking', PIDFile: '/run/forks.pid', ExecStart: '/usr/local/bin/forks' }),
+    tells: service({
+      Type: 'notify',
+      NotifyAccess: 'all',
+      ExecStart: "/bin/sh -c 'systemd-notify --ready; exec sleep 1000'",
+    }),
+    'tick.timer': { Timer: { OnCalendar: 'daily', Unit: 'kept.service' }, Install: { WantedBy: 'timers.target' } },
+    'many@': service({ ExecStart: '/bin/sleep %i' }),
+    static: { Service: { ExecStart: '/bin/sleep 1000' } },
+  }
+  const tasks = Object.entries(units).map(([name, unit]) => ({
+    systemd_unit: {
+      name,
+      unit,
+      ...(name === 'many@' ? {} : { state: 'started' }),
+      ...(name === 'static' ? {} : { enabled: true }),
+    },
+  }))
+  tasks.push({ systemd_unit: { name: 'many@1000', state: 'started' } } as never)
+  delete (tasks[4]!.systemd_unit as { enabled?: boolean }).enabled
+  const first = runTasks(lab, 'apply', tasks)
+  assert.equal(first.statuses, Array(7).fill('changed'), first.text)
+  assert.equal(first.warnings, [])
+  const again = runTasks(lab, 'apply', tasks)
+  assert.equal([again.statuses, again.warnings], [Array(7).fill('ok'), []], again.text)
+  // a oneshot is over when it ran: to start it is to run it
+  const runs = [
+    { systemd_unit: { name: 'runs', unit: service({ Type: 'oneshot', ExecStart: '/bin/true' }), state: 'started' } },
+  ]
+  const ran = [runTasks(lab, 'apply', runs), runTasks(lab, 'apply', runs)]
+  assert.equal(
+    ran.map((r) => [r.statuses, r.warnings]),
+    [
+      [['changed'], []],
+      [['changed'], []],
+    ],
+    ran[0]!.text,
+  )
+}
+
+function failures(lab: Lab): void {
+  const sh = (script: string) => lab.run('h1', ['sh', '-c', script]).stdout
+  const message = (unit: object, more: object = {}) => {
+    const ran = runTasks(lab, 'apply', [{ systemd_unit: { name: 'bad', unit, state: 'started', ...more } }])
+    assert.is(ran.statuses[0], 'failed', ran.text)
+    return ran.tasks[0]!.message ?? ''
+  }
+  const good = runTasks(lab, 'apply', [{ systemd_unit: { name: 'bad', unit: sleeper, state: 'started' } }])
+  assert.is(good.statuses[0], 'changed', good.text)
+  assert.match(message({ Service: { Type: 'simple' } }), /does not take the unit: .*no ExecStart/)
+  assert.match(message(service({ ExecStart: '/nowhere/x' })), /nowhere\/x is not executable/)
+  assert.match(sh('cat /etc/systemd/system/bad.service; systemctl is-active bad'), /sleep 1000[\s\S]*\nactive\n/)
+  sh('systemctl stop bad')
+
+  const dies = "/bin/sh -c 'echo these are its last words; exit 3'"
+  assert.match(
+    message(service({ ExecStart: dies })),
+    /ended right after its start:[\s\S]*these are its last words[\s\S]*status=3/,
+  )
+  assert.match(message(service({ ExecStart: dies, Restart: 'always', RestartSec: '60' })), /last words/)
+  // it waits for its next start: that is not running
+  assert.match(message(service({ ExecStart: dies, Restart: 'always', RestartSec: '60' })), /last words/)
+  assert.match(message(service({ ExecStart: dies, Restart: 'always', RestartSec: '0' })), /last words/)
+  sh('systemctl stop bad')
+  assert.match(
+    message(service({ ExecStart: "/bin/sh -c 'sleep 1.5; echo too late; exit 1'" }), { watch: 6 }),
+    /too late/,
+  )
+  assert.match(message(service({ Type: 'oneshot', ExecStart: '/bin/false' })), /exit status 1[\s\S]*status=1/)
+  assert.match(
+    message({ ...sleeper, Unit: { ConditionFileNotEmpty: '/nowhere' } }),
+    /a condition of bad.service is not met/,
+  )
+  // starts that failed before do not count against the one that is right
+  for (let i = 0; i < 6; i++) lab.run('h1', ['systemctl', 'restart', 'bad'])
+  assert.is(
+    runTasks(lab, 'apply', [{ systemd_unit: { name: 'bad', unit: sleeper, state: 'started' } }]).statuses[0],
+    'changed',
+  )
+
+  const ignored = {
+    Unit: { Foo: 'bar' },
+    Service: { ExecStart: '/bin/sleep 1', Capabilities: 'CAP_IPC_LOCK+ep', StartLimitIntervalSec: 60 },
+  }
+  const told = runTasks(lab, 'check', [{ systemd_unit: { name: 'traps', unit: ignored } }]).warnings.join('\n')
+  assert.match(told, /Capabilities is ignored/)
+  assert.match(told, /StartLimitIntervalSec is ignored in \[Service\]/)
+  const applied = runTasks(lab, 'apply', [{ systemd_unit: { name: 'traps', unit: ignored } }]).warnings
+  assert.is(applied.length, 3, applied.join('\n'))
+  assert.match(applied.join('\n'), /traps.service:2: Unknown key 'Foo'/)
+  const none = runTasks(lab, 'check', [{ systemd_unit: { name: 'nosuch', state: 'started' } }])
+  assert.match(none.tasks[0]?.message ?? '', /there is no unit nosuch.service/)
+}
+
+/** A restart that was lost with a failed run is made up for by the next. */
+function restartAfter(lab: Lab): void {
+  const unit = { name: 'after', unit: sleeper, state: 'started', restart_after: ['/srv/after.conf'] }
+  const tasks = (content: string, ...between: object[]) => [
+    { copy: { content, dest: '/srv/after.conf' } },
+    ...between,
+    { systemd_unit: unit },
+  ]
+  assert.equal(runTasks(lab, 'apply', tasks('1')).statuses, ['changed', 'changed'])
+  assert.equal(runTasks(lab, 'apply', tasks('1')).statuses, ['ok', 'ok'])
+  assert.equal(runTasks(lab, 'apply', tasks('2', { command: '/bin/false' })).statuses, ['changed', 'failed'])
+  const predicted = runTasks(lab, 'check', tasks('2'))
+  assert.equal(predicted.statuses, ['ok', 'changed'])
+  assert.equal(predicted.tasks[1]!.changes, ['systemctl restart after.service'])
+  assert.equal(runTasks(lab, 'apply', tasks('2')).statuses, ['ok', 'changed'])
+  assert.equal(runTasks(lab, 'apply', tasks('2')).statuses, ['ok', 'ok'])
+  const all = runTasks(lab, 'apply', tasks('3'))
+  assert.equal([all.statuses, all.warnings], [['changed', 'changed'], []], all.text)
+}
+
+test.run()
