@@ -1,11 +1,9 @@
 import { fromBytes } from './host/bytes.ts'
 import type { StepEnd } from './host/step.ts'
 
-const most = 2000
-
 /** The end of what a program said. It is cut at a line, else at a word: half a secret would not be known as one.
  * @param cut its beginning is missing already. */
-export function endOf(said: Buffer, cut = false): string {
+export function endOf(said: Buffer, cut = false, most = 2000): string {
   const text = fromBytes(said.subarray(-4 * most)).trim()
   if (!cut && text.length <= most) return text
   const end = text.slice(-most)

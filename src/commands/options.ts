@@ -22,6 +22,8 @@ export interface RunningOptions extends HostOptions {
   readonly knownHosts?: string
   readonly timeout: number
   readonly verbose: number
+  /** What commands said is told whole, as far as it was kept. */
+  readonly whole?: boolean
   readonly output?: 'pretty' | 'plain' | 'ndjson'
   readonly strict?: true
   readonly forceHandlers?: true
@@ -59,6 +61,11 @@ export function withRunOptions(command: Command): Command {
     .option('-T, --timeout <seconds>', 'how long connecting may take', positive, 10)
     .option('--force-handlers', 'run notified handlers also on a host that failed')
     .option('--strict', 'count what never converges as failed')
-    .option('-v, --verbose', 'tell of every task, also those that are ok', (_, n: number) => n + 1, 0)
+    .option(
+      '-v, --verbose',
+      'tell of every task, its time and what it said or found; -vv of every step',
+      (_, n: number) => n + 1,
+      0,
+    )
     .addOption(new Option('--output <kind>', 'how to report').choices(['pretty', 'plain', 'ndjson']))
 }

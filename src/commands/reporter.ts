@@ -7,12 +7,12 @@ export async function reporterFor(options: RunningOptions, mode: 'apply' | 'chec
   const { stdout, stderr, env } = process
   const terminal = stdout.isTTY && env.TERM !== 'dumb'
   const watched = terminal && !isSet(env.CI)
-  const { verbose } = options
+  const { verbose, whole = false } = options
   const kind = options.output ?? (watched ? 'pretty' : 'plain')
   const output = quietOutput(stdout)
   if (kind === 'ndjson') return (await import('../report/ndjson.ts')).ndjsonReporter(output, { verbose })
   const color = !env.NO_COLOR && (terminal || isSet(env.FORCE_COLOR))
-  const lines = { color, verbose, check: mode === 'check' }
+  const lines = { color, verbose, whole, check: mode === 'check' }
   if (kind === 'pretty' && terminal)
     return (await import('../report/pretty.ts')).prettyReporter(output, [stdout, stderr], lines)
   return (await import('../report/plain.ts')).plainReporter(output, lines)

@@ -23,5 +23,5 @@ export async function runModuleCommand(
   const { plays, extra } = await loadRun([{ path: 'command-line', text }], { ...options, limit: undefined } as never)
   const mode = options.check ? 'check' : 'apply'
   const verbose = Math.max(1, options.verbose)
-  return runPlays(mode, plays, [], extra, { ...options, verbose })
+  return runPlays(mode, plays, [], extra, { ...options, verbose, whole: true })
 }

@@ -93,7 +93,11 @@ export class Run {
 
   #emit(event: Event): void {
     const masked = this.#redactor.data(event)
-    if (event.event === 'task' || event.event === 'host' || event.event === 'play') this.#events.push(masked)
+    if (masked.event === 'task') {
+      // counting needs no texts, which may be long
+      const { said: _, output: __, diff: ___, ...counted } = masked
+      this.#events.push(counted)
+    } else if (masked.event === 'host' || masked.event === 'play') this.#events.push(masked)
     this.#o.emit(masked)
   }
 

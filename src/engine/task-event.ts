@@ -2,8 +2,10 @@ import { unifiedDiff } from '../formats/unified-diff.ts'
 import type { Step, StepEnd } from '../host/step.ts'
 import { position } from '../language/diagnostic.ts'
 import type { Task } from '../language/playbook.ts'
+import type { Module, Plan } from '../module.ts'
 import type { TaskEvent } from '../report/events.ts'
 import { endOf } from '../said.ts'
+import { UnknownValue } from '../unknown.ts'
 import type { Instance } from './instance.ts'
 import type { Verdict } from './judge.ts'
 
@@ -31,7 +33,7 @@ export function taskEvent(
   const message = task.noLog && verdict.message !== undefined && verdict.failed ? hidden : verdict.message
   const diffs = diff && !task.noLog ? made.flatMap((s) => (s.diff ? [textOf(s.diff)] : [])).join('') : ''
   // a failure's message has it already
-  const said = verdict.failed ? '' : saidBy(done, ends)
+  const said = verdict.failed ? '' : saidBy(module, plan, done, ends)
   return {
     event: 'task',
     host,
@@ -54,10 +56,25 @@ export function taskEvent(
   }
 }
 
-/** The end of what the commands among the steps said. */
-function saidBy(steps: readonly Step[], ends: readonly StepEnd[]): string {
-  const said = ends.flatMap(({ stdout, stderr }, i) => (steps[i]?.opaque ? [endOf(stdout), endOf(stderr)] : []))
+const longestSaid = 10_000
+
+/** The end of what the commands among the steps said; of a module that only looks, what it found. */
+function saidBy(module: Module, plan: Plan | undefined, steps: readonly Step[], ends: readonly StepEnd[]): string {
+  if (module.harmless && plan?.output === undefined)
+    return endOf(Buffer.from(dataText(plan?.result)), false, longestSaid)
+  const said = ends
+    .filter((_, i) => steps[i]?.opaque)
+    .flatMap(({ stdout, stderr }) => [stdout, stderr].map((bytes) => endOf(bytes, false, longestSaid)))
   return said.filter((text) => text !== '').join('\n')
+}
+
+function dataText(value: unknown): string {
+  try {
+    return value === undefined ? '' : JSON.stringify(value, null, 2)
+  } catch (e) {
+    if (e instanceof UnknownValue) return ''
+    throw e
+  }
 }
 
 function textOf(diff: { path: string; before: Buffer | undefined; after: Buffer | undefined }): string {

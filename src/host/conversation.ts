@@ -24,6 +24,8 @@ export class Conversation {
   #trips = 0
   /** Nothing was waited for yet: what is sent still goes ahead of the shell. */
   #ahead = true
+  /** A step failed, and nothing was asked since. */
+  #halted = false
 
   private constructor(session: Session, become: Become | undefined) {
     this.#session = session
@@ -54,12 +56,20 @@ export class Conversation {
   /** Runs steps in order and asks behind them, in one trip. The first step that fails stops those behind it; the reads are
    * answered all the same. `ends` settle one by one; they reject, with a ConnectError, only where the shell never started. */
   apply(orders: readonly Order[], reads: readonly Read[]): { ends: Promise<StepEnd>[]; answers: Promise<Answers> } {
+    if (this.#halted) this.#session.run(':').catch(() => {})
+    this.#halted = false
     const ends = orders.map((order) => this.#run(order))
     for (const end of ends) end.catch(() => {})
-    const answers = reads.length === 0 ? Promise.all(ends).then(() => new Map()) : this.#send(reads)
+    const answers = reads.length === 0 ? Promise.all(ends).then((all) => this.#halt(all)) : this.#send(reads)
     const waited = this.#waited(answers)
     waited.catch(() => {})
     return { ends, answers: waited }
+  }
+
+  /** After a failure the host starts no step until it was asked something. */
+  #halt(ends: readonly StepEnd[]): Answers {
+    this.#halted = ends.some((end) => end.outcome !== 'done')
+    return new Map()
   }
 
   /** No further step starts. */

@@ -7,6 +7,8 @@ export interface LineOptions {
   readonly color: boolean
   /** 0 tells what changed or went wrong; 1 every task, with its time and the end of what its command said; 2 every step. */
   readonly verbose: number
+  /** What commands said is told to its beginning. */
+  readonly whole?: boolean
   readonly check: boolean
 }
 
@@ -43,7 +45,8 @@ export function teller(options: LineOptions): (event: Event) => string[] {
   }
 }
 
-function taskLines(e: TaskEvent, { verbose, check }: LineOptions, paint: Paint): string[] {
+function taskLines(e: TaskEvent, options: LineOptions, paint: Paint): string[] {
+  const { verbose, check } = options
   const quiet = e.status === 'ok' || e.status === 'skipped'
   if (quiet && verbose === 0 && e.output === undefined) return []
   const word = check && e.status === 'changed' ? 'would change' : e.ignored ? 'failed (ignored)' : e.status
@@ -57,7 +60,7 @@ function taskLines(e: TaskEvent, { verbose, check }: LineOptions, paint: Paint):
       ...e.changes.map(safeLine),
       ...(e.output === undefined ? [] : safeLines(e.output)),
       ...messageLines(e, verbose),
-      ...saidLines(e, verbose).map((line) => paint.dim(line)),
+      ...saidLines(e, options).map((line) => paint.dim(line)),
       ...at,
       ...fixLines(e.hint),
       ...(e.diff === undefined
@@ -77,10 +80,10 @@ function messageLines(e: TaskEvent, verbose: number): string[] {
   return lines.map((line, i) => (i === 0 ? line : `| ${line}`))
 }
 
-function saidLines({ said }: TaskEvent, verbose: number): string[] {
+function saidLines({ said }: TaskEvent, { verbose, whole }: LineOptions): string[] {
   if (said === undefined || verbose === 0) return []
   const lines = safeLines(said)
-  const shown = verbose > 1 ? lines : lines.slice(-mostSaid)
+  const shown = whole || verbose > 1 ? lines : lines.slice(-mostSaid)
   const more = lines.length - shown.length
   return [...(more > 0 ? [`… ${plural(more, 'line')} before, -vv shows more`] : []), ...shown].map(
     (line) => `| ${line}`,

@@ -46,7 +46,8 @@ export class Summary {
     const all = Object.entries(hosts)
     const total = (k: keyof Counts) => all.reduce((sum, [, counts]) => sum + counts[k], 0)
     const named = (k: keyof Counts) => all.filter(([, counts]) => counts[k] > 0).map(([name]) => safeLine(name))
-    const [changed, unknown] = [total('changed'), total('unknown') - this.#harmless]
+    const changed = total('changed')
+    const unknown = total('unknown') > this.#harmless ? total('unknown') : 0
     const [failed, unreachable] = [named('failed'), named('unreachable')]
     const lines = []
     if (changed > 0) {
@@ -55,7 +56,7 @@ export class Summary {
     }
     if (unknown > 0)
       lines.push(
-        paint.magenta(`${plural(unknown, 'task')} can be told only after apply`) +
+        paint.magenta(`${plural(unknown, 'task')} known only after apply`) +
           paint.dim(' (`affects:` on a command narrows that down)'),
       )
     if (failed.length > 0) lines.push(paint.red(`failed: ${list(failed)}`))

@@ -124,6 +124,20 @@ test('a link is replaced, not followed; a directory goes with all below it', asy
   )
 })
 
+test('a step that fails stops those behind it, not those of the next round, also where nothing was asked between', async () => {
+  const talk = await Conversation.open(local)
+  const order = (script: string) => ({
+    step: { summary: script, script: () => script, effects: [] },
+    timeout: undefined,
+  })
+  const outcomes = async (...scripts: string[]) =>
+    (await Promise.all(talk.apply(scripts.map(order), []).ends)).map((end) => end.outcome)
+  assert.equal(await outcomes('exit 3', 'true'), ['failed', 'not-started'])
+  assert.equal(await outcomes('true', 'exit 4', 'true'), ['done', 'failed', 'not-started'])
+  assert.equal(await outcomes('true'), ['done'])
+  await talk.close()
+})
+
 test('a step that fails says why, and leaves nothing beside the target', async () => {
   const talk = await Conversation.open(local)
   const all = [entry(p('no/where')), entry(p('later'))]

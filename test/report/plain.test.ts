@@ -82,7 +82,7 @@ test('a check says what would be made, and what only an apply can tell', async (
   assert.match(text, 'would change h1: motd\n    create /etc/motd (6 bytes)\n')
   assert.match(text, 'unknown h1: after\n    known only after apply: run make install\n')
   assert.match(text, 'h1  ok=0  changed=1  skipped=0  failed=0  unknown=2  trips=1\n')
-  assert.match(text, '\n2 changes on 2 hosts would be made\n2 tasks can be told only after apply')
+  assert.match(text, '\n2 changes on 2 hosts would be made\n4 tasks known only after apply')
 })
 
 test('that all is well is said in so many words', async () => {

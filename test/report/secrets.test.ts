@@ -1,0 +1,75 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { run } from '../engine/scratch.ts'
+
+const canary = 'canary-5f2c91aa07'
+const tail = canary.slice(8)
+
+test('a secret is masked in everything that is told of a task', async () => {
+  const { events } = await run(
+    'apply',
+    `- name: play
+  hosts: all
+  tasks:
+    - name: says it
+      shell: echo ${canary}; echo ${canary} >&2
+    - name: shows it
+      debug: { msg: "it is ${canary}" }
+    - name: keeps it
+      set_fact: { kept: "${canary}" }
+    - name: falls with it
+      shell: echo ${canary} >&2; exit 3
+      ignore_errors: true
+    - name: is named after it
+      fail: { msg: "${canary}" }
+`,
+    { secrets: [canary] },
+  )
+  assert.ok(events.some((e) => e.event === 'task' && e.said?.includes('********')))
+  assert.not.match(JSON.stringify(events), tail)
+})
+
+test('a secret that lies where what was said is cut is not shown by half', async () => {
+  for (const length of [1990, 1994, 1998, 9990, 9994, 9998]) {
+    const { tasks } = await run(
+      'apply',
+      `- name: play
+  hosts: all
+  tasks:
+    - name: falls
+      shell: echo ${canary}; head -c ${length} /dev/zero | tr '\\0' x; exit 3
+      ignore_errors: true
+    - name: goes on
+      shell: echo ${canary}; head -c ${length} /dev/zero | tr '\\0' x
+`,
+      { secrets: [canary] },
+    )
+    assert.is(tasks.length, 2)
+    assert.not.match(JSON.stringify(tasks), tail.slice(-4))
+  }
+})
+
+test('no_log hides what a task said, found, changed, and why it failed', async () => {
+  const { events } = await run(
+    'apply',
+    `- name: play
+  hosts: all
+  tasks:
+    - shell: echo ${canary}
+      no_log: true
+      register: said
+    - shell: echo ${canary}; exit 3
+      no_log: true
+      ignore_errors: true
+    - debug: { msg: "<%= said.stdout %>" }
+      no_log: true
+      loop: [${canary}]
+    - set_fact: { kept: ${canary} }
+      no_log: true
+`,
+  )
+  assert.is(events.filter((e) => e.event === 'task').length, 4)
+  assert.not.match(JSON.stringify(events), tail)
+})
+
+test.run()
