@@ -13,7 +13,9 @@ let count = 0
 
 const names = ['a', 'b', 'a/c', 'b/d', 'a/c/e']
 const path = (host: string) => fc.constantFrom(...names).map((n) => `${host}/${n}`)
-const mode = fc.constantFrom('0644', '0600', '0755', '0700', 'u=rwX,g=,o=')
+// others than root can't look into a directory that its owner may not enter
+const flat = process.getuid?.() === 0 ? ['0644', '0600'] : []
+const mode = fc.constantFrom(...flat, '0755', '0700', 'u=rwX,g=,o=')
 const text = fc.constantFrom('one\n', 'two\n', 'one\ntwo\n', '')
 
 /** Tasks that may or may not fit together; every failure is let pass. */

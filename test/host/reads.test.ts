@@ -62,6 +62,9 @@ for (const name of odd) writeFileSync(join(scratch, 'real', name), `text of ${na
 chmodSync(join(scratch, 'real/plain'), 0o4751)
 linkSync(join(scratch, 'real/plain'), join(scratch, 'twin'))
 
+// yash takes bytes for characters of the locale
+process.env.LC_ALL = 'C.UTF-8'
+
 const has = (command: string) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
 const shells = ['dash', 'bash', 'busybox sh', 'mksh', 'ksh93', 'yash'].filter((s) => {
   if (has(s.split(' ')[0]!)) return true
