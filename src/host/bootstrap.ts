@@ -6,7 +6,8 @@
 // that is gone, when it ends the running step's whole process group. The foreground one runs stored scripts one by one
 // (background jobs would have SIGINT ignored, and so would everything they start).
 //
-// Controller to host, each a header line `KIND NAME LENGTH` with LENGTH bytes behind it:
+// Controller to host, each a header line `KIND NAME LENGTH`, for b and s with LENGTH bytes and a line break behind it (where
+// that is missing the connection went, and what came is not whole):
 //   b  a blob, stored as $d/NAME           s  a script, stored and queued; runs with fd 3 as its way to the controller
 //   x  start no further step               q  end when the queue is empty
 //   t  end the script NAME, if it is the one that runs
@@ -15,19 +16,21 @@
 // Host to controller: a line with the nonce (what stands before it is a noisy login's), then what scripts write on fd 3,
 // and after each a line break and `NONCE NAME STATUS` (no script knows the nonce, so no bytes of a script look like its end).
 
-const readers = [
-  // exact in GNU and busybox; busybox head reads ahead and would lose what follows
-  'dd bs=65536 iflag=fullblock,count_bytes count=$1 2>/dev/null',
-  'head -c $1',
-  'dd bs=1 count=$1 2>/dev/null',
-]
+// exact in GNU and busybox; where a `dd` does not know these words it says so before it reads anything
+const dd = 'dd bs=65536 iflag=fullblock,count_bytes count=$1 2>/dev/null'
+// busybox head reads ahead and would lose what follows, but not from a file: these are tried on a pipe
+const others = ['head -c $1', 'dd bs=1 count=$1 2>/dev/null']
 
-const tryReaders = readers
-  .map(
+const tryReaders = [
+  `echo 12345678 >"$d/y"; R() { ${dd}; }`,
+  'x=; y=; { R 3 >"$d/v"; read -r y; } <"$d/y"; read -r x <"$d/v"',
+  `if test "$x.$y" = 123.45678; then :; else y=$(echo 123; echo 45678)`,
+  ...others.map(
     (r, i) =>
       `${i ? 'elif' : 'if'} R() { ${r}; }; test "$(echo 12345678 | { R 3; echo; cat; } 2>/dev/null | tr -d " ")" = "$y"; then :`,
-  )
-  .join('; ')
+  ),
+  'else exit 96; fi; fi',
+].join('; ')
 
 const loop = (nonce: string, shell: string): string =>
   [
@@ -38,8 +41,7 @@ const loop = (nonce: string, shell: string): string =>
     'trap "rm -rf $d" 0',
     'E() { test -e "$d/w" && exit 94; exit 129; }',
     'trap E 1 2 13 15',
-    'y=$(echo 123; echo 45678)',
-    `${tryReaders}; else exit 96; fi`,
+    tryReaders,
     'S=; command -v setsid >/dev/null 2>&1 && S=setsid',
     // a step that was killed itself left its temporary file: $d/t names it
     'T() { test -e "$d/t" && { rm -rf -- "$(cat "$d/t")"; rm -f "$d/t"; }; }',
@@ -49,7 +51,7 @@ const loop = (nonce: string, shell: string): string =>
     'mkfifo "$d/f" || exit 95',
     'exec 5<&0 </dev/null',
     'D() { while read -r k i n; do case $k in ' +
-      'b|s) R "$n" >"$d/$i" || { rm -f "$d/$i"; : >"$d/w"; K; }; test "$(wc -c <"$d/$i")" -eq "$n" || K; test $k = b || echo "$i";; ' +
+      'b|s) R "$n" >"$d/$i" || { rm -f "$d/$i"; : >"$d/w"; K; }; read -r z && test -z "$z" || K; test $k = b || echo "$i";; ' +
       'x) : >"$d/x";; ' +
       't) test "$(cat "$d/c" 2>/dev/null)" = "$i" && read -r p <"$d/p" && ( { kill -TERM "-$p"; sleep 2; kill -KILL "-$p"; } >/dev/null 2>&1 & );; ' +
       'q) echo q; exit 0;; ' +
@@ -58,10 +60,11 @@ const loop = (nonce: string, shell: string): string =>
     'D <&5 5<&- >"$d/f" 2>/dev/null & exec 5<&- 6<"$d/f"',
     `echo ${nonce}`,
     `while read -r i <&6; do test "$i" = q && exit 0; ` +
-      'case $i in a*) test -e "$d/x" || test -e "$d/z";; *) rm -f "$d/z"; false;; esac && e=98 || { ' +
+      'case $i in a*) test -e "$d/x" || test -e "$d/z";; *) test -e "$d/z" && rm -f "$d/z"; false;; esac && e=98 || { ' +
       `echo "$i" >"$d/c"; d="$d" m="$m" $S ${shell} "$d/$i" 3>&1 >/dev/null 2>&1 6<&-; e=$?; ` +
       'test -e "$d/k" && E; test "$e" = 0 || case $i in a*) : >"$d/z";; esac; T; }; ' +
-      `rm -f "$d/p" "$d/c" "$d/$i"; echo; echo ${nonce} "$i" "$e"; done`,
+      // no process for what goes with the directory in the end
+      `: >"$d/p"; : >"$d/c"; : >"$d/$i"; echo; echo ${nonce} "$i" "$e"; done`,
     'exit 93',
   ].join('; ')
 

@@ -32,6 +32,8 @@ const grace = 4
 /** The longest noise before the loop's first line that is waited for, in bytes. */
 const longestNoise = 1 << 20
 
+const lineBreak = Buffer.from('\n')
+
 /** No line that ends a script is longer. */
 const longestMark = 128
 
@@ -177,8 +179,10 @@ export class Session {
   }
 
   #send(kind: 'b' | 's', name: string, bytes: Buffer): void {
-    this.#stream.input.write(`${kind} ${name} ${bytes.length}\n`)
-    this.#stream.input.write(bytes)
+    const head = Buffer.from(`${kind} ${name} ${bytes.length}\n`)
+    // in one packet where it fits
+    if (bytes.length < 30_000) this.#stream.input.write(Buffer.concat([head, bytes, lineBreak]))
+    else for (const part of [head, bytes, lineBreak]) this.#stream.input.write(part)
   }
 
   #receive(data: Buffer): void {
