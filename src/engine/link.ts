@@ -1,5 +1,5 @@
 import { type Answers, Conversation } from '../host/conversation.ts'
-import type { Facts } from '../host/facts.ts'
+import { type Facts, factsRead } from '../host/facts.ts'
 import type { Become } from '../host/open.ts'
 import type { Read } from '../host/read.ts'
 import { ConnectError, type Connection } from '../transport/stream.ts'
@@ -37,10 +37,10 @@ export class HostLink {
   /** Asks as that user. The first time it opens the shell, and sends its facts and these reads ahead of it.
    * @throws ConnectError, SessionLost */
   async ask(user: string, reads: readonly Read[]): Promise<Answers> {
-    if (this.#facts.has(user)) return (await this.talk(user)).ask(reads)
     const talk = await this.talk(user)
-    const [facts, answers] = await Promise.all([talk.facts(), talk.ask(reads)])
-    this.#facts.set(user, facts)
+    if (this.#facts.has(user)) return talk.ask(reads)
+    const answers = await talk.ask([...reads, factsRead])
+    this.#facts.set(user, answers.get(factsRead.key) as Facts)
     return answers
   }
 

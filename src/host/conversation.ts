@@ -1,6 +1,5 @@
 import type { Connection } from '../transport/stream.ts'
 import { toBytes } from './bytes.ts'
-import { type Facts, factsScript, parseFacts } from './facts.ts'
 import { type Become, openSession, startFailure } from './open.ts'
 import { composeRequest, type Read } from './read.ts'
 import { notStarted, type ScriptEnd, type Session, SessionLost } from './session.ts'
@@ -40,11 +39,6 @@ export class Conversation {
   /** Round trips since the shell was opened: replies that were waited for, except those to what was sent ahead. */
   get trips(): number {
     return this.#trips
-  }
-
-  /** @throws ConnectError, SessionLost */
-  async facts(): Promise<Facts> {
-    return parseFacts((await this.#waited(this.#session.run(factsScript))).output)
   }
 
   /** @throws ConnectError, SessionLost */

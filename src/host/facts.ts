@@ -1,4 +1,5 @@
 import { fromBytes } from './bytes.ts'
+import { type Read, type ReadKind, read } from './read.ts'
 
 /** What a host is, as a playbook sees it under `facts`. */
 export interface Facts {
@@ -37,22 +38,25 @@ export interface Facts {
   readonly package_manager: string
 }
 
-/** Shell text that writes the facts on fd 3: lines `name=value`. Few processes: it runs when every shell is opened. */
-export const factsScript = `exec 1>&3
+/** Shell text that writes the facts on fd 3: lines `name=value`. Few processes, since every shell that is opened runs it: what
+ * the shell itself can read needs none. */
+const factsScript = `exec 1>&3
 f() { printf '%s=%s\\n' "$1" "$2"; }
 test -r /etc/os-release && while IFS= read -r l; do printf 'os_%s\\n' "$l"; done </etc/os-release
-f debian "$(cat /etc/debian_version 2>/dev/null)"
-set -- $(uname -srm); f system "$1"; f kernel "$2"; f machine "$3"
-f node "$(uname -n)"
-set -- $(id -u) $(id -g); f uid "$1"; f gid "$2"; f user "$(id -un)"; f group "$(id -gn)"
+test -r /etc/debian_version && read -r l </etc/debian_version && f debian "$l"
+f uname "$(uname -snrm)"
+f id "$(id)"
 f home "$HOME"; f umask "$m"
-read -r c </proc/1/comm && f init "$c"
+read -r l </proc/1/comm && f init "$l"
 if test -d /run/systemd/system; then f systemd 1; fi
-command -v systemctl >/dev/null && f systemd_version "$(systemctl --version)"
+v=
+for l in /usr/lib/systemd/libsystemd-shared-*.so /usr/lib/*/systemd/libsystemd-shared-*.so /lib/systemd/libsystemd-shared-*.so; do test -e "$l" && v="systemd \${l##*shared-}" && break; done
+test -n "$v" || { command -v systemctl >/dev/null && v=$(systemctl --version); }
+f systemd_version "$v"
 command -v openssl >/dev/null && f openssl "$(openssl version)"
 f addresses "$( (ip -o addr show scope global || hostname -I) 2>/dev/null)"
 while read -r k v _; do test "$k" = MemTotal: && f memory "$v" && break; done </proc/meminfo
-f cores "$(getconf _NPROCESSORS_ONLN || nproc)"
+if read -r l </sys/devices/system/cpu/online; then f online "$l"; else f cores "$(getconf _NPROCESSORS_ONLN || nproc)"; fi
 for c in apt-get dnf yum apk zypper pacman; do command -v $c >/dev/null && f manager $c && break; done
 :`
 
@@ -85,7 +89,8 @@ export function parseFacts(output: Buffer): Facts {
   const said = parseLines(fromBytes(output))
   const get = (name: string) => said.get(name) ?? ''
   const id = get('os_ID')
-  const system = get('system')
+  const [system = '', node = '', kernel = '', machine = ''] = get('uname').split(' ')
+  const [, uid, user = uid, gid, group = gid] = /uid=(\d+)(?:\((.*?)\))? gid=(\d+)(?:\((.*?)\))?/.exec(get('id')) ?? []
   const distribution = distributions[id] ?? (id || system)
   const version = id === 'debian' && /^\d/.test(get('debian')) ? get('debian') : get('os_VERSION_ID')
   const family = families.find(([pattern]) => pattern.test(`${id} ${get('os_ID_LIKE')}`))?.[1]
@@ -95,14 +100,14 @@ export function parseFacts(output: Buffer): Facts {
     distribution_version: version,
     distribution_major_version: version.split('.')[0] ?? '',
     distribution_release: get('os_VERSION_CODENAME'),
-    architecture: get('machine'),
-    kernel: get('kernel'),
-    hostname: get('node').split('.')[0] ?? '',
-    fqdn: get('node'),
-    user: get('user'),
-    uid: Number(get('uid')),
-    gid: Number(get('gid')),
-    group: get('group'),
+    architecture: machine,
+    kernel,
+    hostname: node.split('.')[0] ?? '',
+    fqdn: node,
+    user: user ?? '',
+    uid: Number(uid ?? 0),
+    gid: Number(gid ?? 0),
+    group: group ?? '',
     home: get('home'),
     umask: get('umask'),
     service_manager: said.has('systemd') ? 'systemd' : get('init'),
@@ -110,9 +115,17 @@ export function parseFacts(output: Buffer): Facts {
     openssl_version: /SSL (\d[\w.]*)/.exec(get('openssl'))?.[1] ?? '',
     addresses: parseAddresses(get('addresses')),
     memory_mb: Math.floor(Number(get('memory')) / 1024),
-    cores: Number(get('cores')),
+    cores: said.has('online') ? countOf(get('online')) : Number(get('cores')),
     package_manager: get('manager').replace('apt-get', 'apt'),
   }
+}
+
+/** How many numbers `0-3,6` names. */
+function countOf(ranges: string): number {
+  return ranges.split(',').reduce((sum, range) => {
+    const [first, last = first] = range.split('-').map(Number)
+    return sum + last! - first! + 1
+  }, 0)
 }
 
 /** A line without `name=` belongs to the value before it. */
@@ -131,6 +144,18 @@ function parseAddresses(text: string): string[] {
   const found = [...text.matchAll(/\binet6? ([0-9a-fA-F.:]+)/g)].map((m) => m[1]!)
   return found.length > 0 ? found : text.split(/\s+/).filter((a) => /^[\da-fA-F]+[.:]/.test(a))
 }
+
+const factsKind: ReadKind<string, Facts> = {
+  name: 'facts',
+  key: () => '',
+  script: () => factsScript,
+  parse: (output) => [parseFacts(output)],
+  // they are not predicted
+  difference: () => undefined,
+}
+
+/** Asks for all facts, as the user that the shell runs as. */
+export const factsRead: Read<Facts> = read(factsKind, '')
 
 /** The names of all facts. */
 export const factNames: readonly string[] = Object.keys(parseFacts(Buffer.alloc(0)))

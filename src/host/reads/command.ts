@@ -28,12 +28,14 @@ export function output(
 }
 
 function script(questions: readonly Asking[], sh: Shell): string {
-  return questions
-    .map(({ argv, env = {} }) => {
-      const variables = Object.entries({ LC_ALL: 'C', ...env }).map(([k, v]) => `${k}=${sh.word(v)}`)
-      return `env ${variables.join(' ')} ${sh.words(argv)} >"$d/o" 2>"$d/e"; printf '%s %s %s\\n' $? "$(wc -c <"$d/o" | tr -d ' ')" "$(wc -c <"$d/e" | tr -d ' ')" >&3; cat "$d/o" "$d/e" >&3`
-    })
-    .join('\n')
+  const asked = questions.map(({ argv, env = {} }) => {
+    const variables = Object.entries({ LC_ALL: 'C', ...env }).map(([k, v]) => `${k}=${sh.word(v)}`)
+    return `env ${variables.join(' ')} ${sh.words(argv)} >"$d/o" 2>"$d/e"; A $?`
+  })
+  // what is empty needs no process to be counted
+  return `S() { if test -s "$1"; then set -- $(wc -c <"$1"); else set -- 0; fi; printf ' %s' "$1"; }
+A() { printf %s "$1"; S "$d/o"; S "$d/e"; echo; cat "$d/o" "$d/e"; } >&3
+${asked.join('\n')}`
 }
 
 function parse(bytes: Buffer, questions: readonly Asking[]): Said[] {

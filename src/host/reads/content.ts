@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { fromBytes } from '../bytes.ts'
 import { type Read, type ReadKind, read } from '../read.ts'
 import type { Shell } from '../shell.ts'
@@ -18,16 +18,15 @@ const noContent: Content = { bytes: undefined, denied: false }
 
 function script(paths: readonly string[], sh: Shell): string {
   // one cat for all, a mark behind each file; a line of flags first says which of them are there
-  const mark = sh.blob(Buffer.from(markText))
-  return `f=
+  return `f=; m="$d/mark"; printf '%s' '${markText}' >"$m"
 for p in ${sh.words(paths)}; do
 if test -f "$p"; then if test -r "$p"; then f="\${f}r"; set -- "$@" "$p"; else f="\${f}d"; fi; else f="\${f}-"; fi
-set -- "$@" ${mark}; done
+set -- "$@" "$m"; done
 printf '%s\\n' "$f" >&3; cat -- "$@" >&3`
 }
 
 // long enough that no file holds it by chance, and only ever made here
-const markText = `\0${createHash('sha256').update(`runbook ${process.pid} ${Date.now()} ${Math.random()}`).digest('hex')}\0`
+const markText = randomBytes(32).toString('hex')
 
 function parse(output: Buffer, paths: readonly string[]): Content[] {
   const line = output.indexOf(10)
@@ -94,19 +93,26 @@ function sumScript(questions: readonly SumQuestion[], sh: Shell): string {
     return size === undefined ? `-path ${name}` : `-path ${name} -size ${size}c`
   })
   const paths = [...new Set(questions.map((q) => q.path))]
-  return `if test -n "$G" && sha256sum -z /dev/null >/dev/null 2>&1; then
-find -H ${sh.words(paths)} -maxdepth 0 -type f \\( ${tests.join(' -o ')} \\) -exec sha256sum -bz {} + >&3 2>/dev/null
+  return `if test -n "$G"; then
+find -H ${sh.words(paths)} -maxdepth 0 -type f \\( ${tests.join(' -o ')} \\) -exec sha256sum -b {} + >&3 2>/dev/null
 else
-for p in ${sh.words(paths)}; do test -f "$p" && s=$(sha256sum <"$p") && printf '%s *%s\\0' "\${s%% *}" "$p" >&3; done
+for p in ${sh.words(paths)}; do test -f "$p" && sha256sum -b "$p" >&3; done
 fi`
 }
 
 function parseSums(output: Buffer, questions: readonly SumQuestion[]): Sum[] {
   const sums = new Map<string, string>()
-  for (const line of fromBytes(output).split('\0')) {
-    if (line !== '') sums.set(line.slice(66), line.slice(0, 64))
+  for (const line of fromBytes(output).split('\n')) {
+    const [, escaped, sum, path] = /^(\\?)([0-9a-f]{64}) [ *](.*)$/s.exec(line) ?? []
+    if (sum !== undefined) sums.set(escaped ? unescaped(path!) : path!, sum)
   }
   return questions.map(({ path }) => ({ sha256: sums.get(path) }))
+}
+
+/** sha256sum puts a backslash before a line whose path it had to write with escapes. */
+function unescaped(path: string): string {
+  const plain: Record<string, string> = { n: '\n', r: '\r', '\\': '\\' }
+  return path.replace(/\\([nr\\])/g, (_, c: string) => plain[c]!)
 }
 
 export const sumKind: ReadKind<SumQuestion, Sum> = {
