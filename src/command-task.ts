@@ -2,7 +2,7 @@ import { fromBytes } from './host/bytes.ts'
 import type { Read } from './host/read.ts'
 import { output, type Said } from './host/reads/command.ts'
 import { type Entry, entry } from './host/reads/entry.ts'
-import type { StepEnd } from './host/step.ts'
+import { longestOutput, type StepEnd } from './host/step.ts'
 import { type Command, runCommand } from './host/steps/command.ts'
 import type { Params } from './language/schema.ts'
 import type { Plan, Settled } from './module.ts'
@@ -81,6 +81,7 @@ function settled(end: StepEnd, strip: boolean, summary: string): Settled {
   const lines = (t: string) => (t === '' ? [] : t.split(/\r?\n/))
   return {
     result: { rc: end.status, stdout, stdout_lines: lines(stdout), stderr, stderr_lines: lines(stderr) },
+    warnings: end.cut ? [`only the first ${longestOutput / 1e6} MB of its output are kept`] : [],
     ...(end.status === 0 ? {} : { failed: `${summary}: ${exitStatus(end)}` }),
   }
 }

@@ -4,9 +4,11 @@ import { type RunningOptions, withHostOptions, withRunOptions } from './commands
 import { UsageError } from './commands/usage-error.ts'
 import { version } from './commands/version.ts'
 
+let terminalGone = false
 // a reader that went away (`| head`, a terminal that was closed) is no reason to end in the middle of a run
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (e: NodeJS.ErrnoException) => {
+    terminalGone ||= e.code === 'EIO'
     if (e.code !== 'EPIPE' && e.code !== 'EIO') process.exitCode = 1
   })
 
@@ -92,6 +94,8 @@ try {
 } catch (e) {
   process.exitCode = exitOf(e)
 }
+// Node aborts, with a core dump, where it can't give a terminal back its settings
+if (terminalGone) process.removeAllListeners('SIGHUP').kill(process.pid, 'SIGHUP')
 
 function exitOf(e: unknown): number {
   if (e instanceof UsageError) {

@@ -40,12 +40,14 @@ export interface StepEnd {
   readonly status: number | undefined
   readonly stdout: Buffer
   readonly stderr: Buffer
+  /** It said more than is kept. */
+  readonly cut?: boolean
   /** Milliseconds. */
   readonly ms: number
 }
 
 /** The longest output that is kept of a captured step, in bytes each way. */
-const longestOutput = 16_000_000
+export const longestOutput = 16_000_000
 export const longestError = 4096
 
 /** A step's shell text with what the engine needs around it: its output, its status, and its blobs taken away. */
@@ -71,11 +73,12 @@ exit $e`
 }
 
 /** A captured step's output, taken apart again. */
-export function parseCaptured(output: Buffer): { stdout: Buffer; stderr: Buffer } {
+export function parseCaptured(output: Buffer): { stdout: Buffer; stderr: Buffer; cut: boolean } {
   const first = output.indexOf(10)
   const second = output.indexOf(10, first + 1)
-  if (first === -1 || second === -1) return { stdout: Buffer.alloc(0), stderr: output }
-  const size = Math.min(longestOutput, Number(output.subarray(0, first).toString('latin1')))
+  if (first === -1 || second === -1) return { stdout: Buffer.alloc(0), stderr: output, cut: false }
+  const sizes = output.subarray(0, second).toString('latin1').split('\n').map(Number)
   const at = second + 1
-  return { stdout: output.subarray(at, at + size), stderr: output.subarray(at + size) }
+  const end = at + Math.min(longestOutput, sizes[0]!)
+  return { stdout: output.subarray(at, end), stderr: output.subarray(end), cut: sizes.some((n) => n > longestOutput) }
 }

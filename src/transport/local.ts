@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import type { CommandStream } from './stream.ts'
+import { afterExit, type CommandStream } from './stream.ts'
 
 const longestErrors = 8192
 
@@ -16,6 +16,13 @@ export function openLocal(command: string, shell = '/bin/sh'): CommandStream {
       errors += e.message
       resolve({ code: undefined })
     })
+    child.on('exit', (code) =>
+      // what a shell that was killed had started may hold its output open
+      setTimeout(() => {
+        resolve({ code: code ?? undefined })
+        child.stdin.destroy()
+      }, afterExit).unref(),
+    )
     child.on('close', (code) => resolve({ code: code ?? undefined }))
   })
   // a command that ends early makes writes fail: `ended` tells, the stream need not

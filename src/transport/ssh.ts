@@ -12,7 +12,7 @@ import {
 } from './known-hosts.ts'
 import { Pacer } from './pacer.ts'
 import { connectFailure } from './ssh-failure.ts'
-import { type CommandStream, ConnectError, type Connection } from './stream.ts'
+import { afterExit, type CommandStream, ConnectError, type Connection } from './stream.ts'
 
 export interface SshTarget {
   readonly name: string
@@ -219,10 +219,15 @@ function streamOf(channel: ClientChannel, closed: Promise<void>, reason: () => s
     errors = (errors + data.toString('latin1')).slice(-longestErrors)
   })
   channel.on('error', () => {})
-  channel.on('exit', (status: number | null) => {
-    code = status ?? undefined
-  })
   const ended = new Promise<{ code: number | undefined }>((resolve) => {
+    channel.on('exit', (status: number | null) => {
+      code = status ?? undefined
+      // what a shell that was killed had started may hold its output open
+      setTimeout(() => {
+        resolve({ code })
+        channel.destroy()
+      }, afterExit).unref()
+    })
     channel.on('close', () => resolve({ code }))
     void closed.then(() => {
       cut = code === undefined

@@ -1,5 +1,8 @@
 import type { Readable, Writable } from 'node:stream'
 
+/** Milliseconds for the rest of a command's output after it ended. */
+export const afterExit = 2000
+
 /** A byte stream to a command on a host: what a transport gives, and all that src/host/ knows of it. */
 export interface CommandStream {
   readonly input: Writable

@@ -31,6 +31,11 @@ export interface Running {
   readonly ended: Promise<{ status: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }>
 }
 
+const running = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 /** Starts the built command line against a lab. */
 export function startRunbook(args: readonly string[], lab?: Lab, env: Record<string, string> = {}): Running {
   const reach = lab ? ['-i', lab.inventoryFile, '--known-hosts', lab.knownHostsFile] : []
@@ -38,6 +43,8 @@ export function startRunbook(args: readonly string[], lab?: Lab, env: Record<str
     env: { ...process.env, NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  running.add(child)
+  child.on('close', () => running.delete(child))
   const said = { stdout: '', stderr: '' }
   for (const from of ['stdout', 'stderr'] as const)
     child[from]!.setEncoding('utf8').on('data', (text: string) => {
