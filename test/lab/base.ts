@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 
 /** Outside the tree: it is made once a machine. */
@@ -43,13 +53,14 @@ export function makeBase(say: (line: string) => void = () => {}): void {
   const root = `${base}.new-${process.pid}`
   // apt knows the mirror that works here
   const targets = must('apt-get', ['indextargets', '--format', '$(CODENAME) $(SITE)', 'Created-By: Packages'])
+  const release = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1]
   const mirror = targets
     .split('\n')
-    .find((l) => l.startsWith('bookworm '))
+    .find((l) => l.startsWith(`${release} `))
     ?.split(' ')[1]
-  if (mirror === undefined) throw new Error('apt knows no mirror of Debian bookworm')
+  if (release === undefined || mirror === undefined) throw new Error('apt knows no mirror of this release of Debian')
   process.on('exit', () => rmSync(root, { recursive: true, force: true }))
-  must('debootstrap', ['--variant=minbase', `--include=${packages.join(',')}`, 'bookworm', root, mirror])
+  must('debootstrap', ['--variant=minbase', `--include=${packages.join(',')}`, release, root, mirror])
   useSameApt(root)
   must('chroot', [root, 'sh', '-eu'], setUp)
   writeFileSync(join(root, 'etc/runbook-lab-base'), 'a host of the test lab\n')

@@ -9,7 +9,7 @@ import { base } from './base.ts'
 export function packFxpkcs11(file: string): void {
   const dir = mkdtempSync(join(tmpdir(), 'fxpkcs11-'))
   try {
-    const library = realpathSync(join(base, 'usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so'))
+    const library = realpathSync(join(base, 'usr/lib/softhsm/libsofthsm2.so'))
     writeDir(join(dir, 'fxpkcs11'), () => writeFileSync(join(dir, 'fxpkcs11/fxpkcs11.cfg'), cfg))
     for (const architecture of ['x64', 'x86'])
       for (const openssl of ['OpenSSL-1.0.x', 'OpenSSL-1.1.x']) {

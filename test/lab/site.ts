@@ -26,6 +26,8 @@ export function makeSite(lab: Lab, secrets: SiteSecrets = randomSecrets()): stri
   const main = {
     fxpkcs11_archive: at('fxpkcs11.tar.gz'),
     fxpkcs11_checksum: sha256(at('fxpkcs11.tar.gz')),
+    // the library is of this machine's kind
+    fxpkcs11_architecture: process.arch === 'x64' ? 'auto' : 'x64',
     vault_archive: at('vault.zip'),
     vault_checksum: sha256(at('vault.zip')),
     vault_client_p12: at('PKI.p12'),
