@@ -27,7 +27,12 @@ const program = new Command('runbook')
   .description('Brings hosts into a stated state over SSH: reads once, plans, applies once, verifies.')
   .version(version, '--version')
   .configureHelp({ showGlobalOptions: true })
+  .showHelpAfterError('  fix: -h behind the command shows what it takes')
   .exitOverride()
+  .addHelpText(
+    'after',
+    examples('apply site.yml -i inventory', 'check site.yml --diff', 'run ping -l all', 'modules copy'),
+  )
 
 withRunOptions(program.command('apply'))
   .description('bring hosts into the state that playbooks say')
@@ -51,7 +56,7 @@ withRunOptions(program.command('check'))
 withRunOptions(program.command('validate'))
   .description('find what is wrong in playbooks and inventory; nothing is connected')
   .argument('<playbook...>')
-  .addHelpText('after', examples('validate site.yml -i inventory'))
+  .addHelpText('after', examples('validate site.yml -i inventory', 'validate site.yml other.yml -e @vars.yml'))
   .action(async (paths: string[], o: RunningOptions) =>
     finish((await import('./commands/apply.ts')).validateCommand(paths, o)),
   )
@@ -99,7 +104,7 @@ if (terminalGone) process.removeAllListeners('SIGHUP').kill(process.pid, 'SIGHUP
 
 function exitOf(e: unknown): number {
   if (e instanceof UsageError) {
-    process.stderr.write(`runbook: ${e.message}\n`)
+    process.stderr.write(`runbook: ${e.message}\n${e.hint === undefined ? '' : `  fix: ${e.hint}\n`}`)
     return 4
   }
   const { code, exitCode } = e as { code?: string; exitCode?: number }

@@ -29,9 +29,8 @@ function named(inventory: Inventory, pattern: string): string[] {
   if (broken.length > 0) throw new UsageError(`no regular expression or glob: ${broken.join(', ')}`)
   if (unknown.length > 0) {
     const near = didYouMean(unknown[0]!, [...inventory.groups.keys(), ...inventory.hosts.keys()])
-    throw new UsageError(
-      `the inventory has no host or group ${unknown.join(', ')}${near === undefined ? '' : `; did you mean ${near}?`}`,
-    )
+    const hint = near === undefined ? '`runbook hosts --graph` shows what there is' : `did you mean ${near}?`
+    throw new UsageError(`the inventory has no host or group ${unknown.join(', ')}`, hint)
   }
   return hosts
 }

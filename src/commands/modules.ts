@@ -1,4 +1,5 @@
 import { didYouMean } from '../language/diagnostic.ts'
+import { moduleName } from '../language/module-set.ts'
 import type { ParamSchema } from '../language/schema.ts'
 import type { Module } from '../module.ts'
 import { modulesFor } from './load.ts'
@@ -12,10 +13,13 @@ export async function modulesCommand(name: string | undefined): Promise<number> 
     for (const m of modules.values()) console.log(`${m.name.padEnd(width)}  ${m.summary}`)
     return 0
   }
-  const module = modules.get(name)
+  const module = modules.get(moduleName(name))
   if (!module) {
     const near = didYouMean(name, modules.keys())
-    throw new UsageError(`there is no module ${name}${near ? `; did you mean ${near}?` : ''}`)
+    throw new UsageError(
+      `there is no module ${name}`,
+      near ? `did you mean ${near}?` : '`runbook modules` lists what there is',
+    )
   }
   console.log(document(module).join('\n'))
   return 0

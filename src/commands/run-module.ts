@@ -1,5 +1,8 @@
 import { stringify } from 'yaml'
 import { coerce } from '../language/coerce.ts'
+import { didYouMean } from '../language/diagnostic.ts'
+import { moduleName } from '../language/module-set.ts'
+import type { Module } from '../module.ts'
 import { loadRun, modulesFor } from './load.ts'
 import type { RunningOptions } from './options.ts'
 import { runPlays } from './run-plays.ts'
@@ -7,21 +10,42 @@ import { UsageError } from './usage-error.ts'
 
 /** `runbook run MODULE key=value…`: a play of one task on the hosts of --limit. */
 export async function runModuleCommand(
-  module: string,
+  written: string,
   parameters: readonly string[],
   options: RunningOptions & { check?: true },
 ): Promise<number> {
-  if (options.limit === undefined) throw new UsageError('name the hosts with -l, `-l all` for every host')
-  const pairs = parameters.map((p) => /^([A-Za-z_]\w*)=([\s\S]*)$/.exec(p))
-  const free = pairs.some((p) => p === null)
-  const schema = (await modulesFor(['.'])).get(module)?.params.properties ?? {}
-  const value = free
-    ? parameters.join(' ')
-    : Object.fromEntries(pairs.map((p) => [p![1], coerce(p![2], schema[p![1]!] ?? {}, true)]))
-  const task = { name: `run ${module}`, [module]: parameters.length === 0 ? null : value }
-  const text = stringify([{ name: 'ad hoc', hosts: options.limit, tasks: [task] }])
+  if (options.limit === undefined || options.limit.trim() === '')
+    throw new UsageError('the hosts are not named', '-l PATTERN, `-l all` for every host')
+  const name = moduleName(written)
+  const modules = await modulesFor(['.'])
+  const module = modules.get(name)
+  if (!module) {
+    const near = didYouMean(name, modules.keys())
+    throw new UsageError(`there is no module ${name}`, near ? `did you mean ${near}?` : '`runbook modules` lists them')
+  }
+  const task = { name: `run ${name}`, ...taskOf(module, parameters) }
+  const text = stringify([{ name: 'ad hoc', hosts: options.limit, tasks: [task] }], { lineWidth: 0 })
   const { plays, extra } = await loadRun([{ path: 'command-line', text }], { ...options, limit: undefined } as never)
   const mode = options.check ? 'check' : 'apply'
   const verbose = Math.max(1, options.verbose)
   return runPlays(mode, plays, [], extra, { ...options, verbose, whole: true })
+}
+
+/** `key=value` of a known parameter is one; with a module that takes a line of text, all else is that line. */
+function taskOf({ name, params }: Module, parameters: readonly string[]): Record<string, unknown> {
+  const { freeForm, properties, additionalProperties } = params
+  const schemaOf = (key: string) =>
+    properties[key] ?? Object.values(properties).find((s) => s.aliases?.includes(key)) ?? (additionalProperties && {})
+  const args: [string, unknown][] = []
+  const line: string[] = []
+  for (const parameter of parameters) {
+    const [, key, value] = /^([A-Za-z_]\w*)=([\s\S]*)$/.exec(parameter) ?? []
+    const schema = key === undefined ? undefined : schemaOf(key)
+    if (schema || (key !== undefined && freeForm === undefined)) args.push([key!, coerce(value, schema || {}, true)])
+    else line.push(parameter)
+  }
+  if (line.length === 0) return { [name]: Object.fromEntries(args) }
+  if (freeForm === undefined)
+    throw new UsageError(`\`${line[0]}\` is no parameter`, `key=value: \`runbook modules ${name}\` shows the keys`)
+  return { [name]: line.join(' '), ...(args.length === 0 ? {} : { args: Object.fromEntries(args) }) }
 }

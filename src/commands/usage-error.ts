@@ -1,7 +1,14 @@
 import { type Diagnostic, formatDiagnostic } from '../language/diagnostic.ts'
 
 /** Files or usage are wrong: exit code 4, nothing was connected. */
-export class UsageError extends Error {}
+export class UsageError extends Error {
+  /** The likely fix. */
+  readonly hint: string | undefined
+  constructor(message: string, hint?: string) {
+    super(message)
+    this.hint = hint
+  }
+}
 
 /** Prints diagnostics to standard error.
  * @throws UsageError when one of them is an error. */

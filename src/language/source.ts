@@ -1,11 +1,11 @@
-import { readFileSync, statSync } from 'node:fs'
+import { fstatSync, readFileSync, statSync } from 'node:fs'
 import type { Diagnostic, Source } from './diagnostic.ts'
 
 /** Nobody writes more by hand; what is larger was named by mistake. */
 const mostBytes = 64 * 1024 * 1024
 
-/** Reads a file an author wrote: UTF-8, a byte order mark at its start passed over. Undefined where that can't be done, and
- * `report` is told why. */
+/** Reads a file an author wrote, `-` from the standard input: UTF-8, a byte order mark at its start passed over. Undefined
+ * where that can't be done, and `report` is told why. */
 export function readSource(path: string, report: (d: Diagnostic) => void): Source | undefined {
   const error = (message: string, hint?: string, span?: Diagnostic['span']) => {
     report({
@@ -19,15 +19,15 @@ export function readSource(path: string, report: (d: Diagnostic) => void): Sourc
   }
   let bytes: Buffer
   try {
-    const stat = statSync(path)
+    const stat = path === '-' ? fstatSync(0) : statSync(path)
     if (stat.isDirectory()) return error(`${path} cannot be read: it is a directory`, 'name a file in it')
     if (stat.size > mostBytes) return error(`${path} cannot be read: it is larger than 64 MiB`)
-    bytes = readFileSync(path)
+    bytes = readFileSync(path === '-' ? 0 : path)
   } catch (e) {
     return error(`${path} cannot be read: ${reason(e as NodeJS.ErrnoException)}`)
   }
   // the decoder takes a byte order mark away
-  const source: Source = { path, text: new TextDecoder('utf-8').decode(bytes) }
+  const source: Source = { path: path === '-' ? 'standard-input' : path, text: new TextDecoder('utf-8').decode(bytes) }
   const nul = source.text.indexOf('\0')
   if (nul !== -1) return error('there is a NUL byte: this is no text', undefined, { source, start: nul, end: nul + 1 })
   if (isUtf8(bytes)) return source
