@@ -16,6 +16,7 @@ export type Paint = ReturnType<typeof pc.createColors>
 
 const indent = '    '
 const mostSaid = 10
+const mostOfDiff = 100
 
 /** Tells a run: for each event the lines that a reader is told of it, safe on a terminal; none for what needs no words. */
 export function teller(options: LineOptions): (event: Event) => string[] {
@@ -63,12 +64,7 @@ function taskLines(e: TaskEvent, options: LineOptions, paint: Paint): string[] {
       ...saidLines(e, options).map((line) => paint.dim(line)),
       ...at,
       ...fixLines(e.hint),
-      ...(e.diff === undefined
-        ? []
-        : e.diff
-            .replace(/\n$/, '')
-            .split('\n')
-            .map((line) => paintDiff(diffLine(line), paint))),
+      ...diffLines(e, options, paint),
     ].map((line) => (line === '' ? '' : indent + line)),
   ]
 }
@@ -88,6 +84,17 @@ function saidLines({ said }: TaskEvent, { verbose, whole }: LineOptions): string
   return [...(more > 0 ? [`… ${plural(more, 'line')} before, -vv shows more`] : []), ...shown].map(
     (line) => `| ${line}`,
   )
+}
+
+function diffLines({ diff }: TaskEvent, { verbose }: LineOptions, paint: Paint): string[] {
+  if (diff === undefined) return []
+  const lines = diff.replace(/\n$/, '').split('\n')
+  const shown = verbose > 0 ? lines : lines.slice(0, mostOfDiff)
+  const more = lines.length - shown.length
+  return [
+    ...shown.map((line) => paintDiff(diffLine(line), paint)),
+    ...(more > 0 ? [paint.dim(`… ${plural(more, 'line')} more, -v shows them`)] : []),
+  ]
 }
 
 function fixLines(hint: string | undefined): string[] {

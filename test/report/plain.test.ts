@@ -77,6 +77,13 @@ test('-v: every task with its time and the end of what its command said; -vv all
   assert.match(vv!, '    | said 1\n')
 })
 
+test('a long diff is cut, with -v it is whole', async () => {
+  const diff = Array.from({ length: 150 }, (_, i) => `+${i + 1}\n`).join('')
+  const event = taskEvent('h1', 'a', { status: 'changed', diff })
+  assert.match(await plain([event]), '    +100\n    … 50 lines more, -v shows them\n')
+  assert.match(await plain([event], { verbose: 1 }), '    +150\n')
+})
+
 test('a check says what would be made, and what only an apply can tell', async () => {
   const text = await plain(checked, { check: true })
   assert.match(text, 'would change h1: motd\n    create /etc/motd (6 bytes)\n')
