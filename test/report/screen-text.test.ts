@@ -92,6 +92,7 @@ test('columns of wide, combining and joined characters', () => {
     ['漢字', 4],
     ['한글', 4],
     ['ｆｕ', 4],
+    ['〈\ufe10\u{1b001}\u{17000}', 8],
     ['e\u0301', 1],
     ['naïve', 5],
     ['😀', 2],
