@@ -1,6 +1,8 @@
+import { unifiedDiff } from '../formats/unified-diff.ts'
 import type { Effect } from '../host/effect.ts'
+import type { Step } from '../host/step.ts'
 import { consult, type Instance, type PlannedStep } from './instance.ts'
-import { itemLabel, placeOf } from './task-event.ts'
+import { hidden, itemLabel, placeOf } from './task-event.ts'
 import { lastTouching } from './verify.ts'
 import type { Ground } from './walk.ts'
 
@@ -20,27 +22,31 @@ export function conflicts(ground: Ground, instances: readonly Instance[]): Confl
   })
 }
 
-function planAgain(ground: Ground, instance: Instance): readonly string[] {
+function planAgain(ground: Ground, instance: Instance): readonly Step[] {
   const { outcome, module, params, user, scope } = instance
   if (outcome.kind !== 'planned' || module.harmless) return []
-  const answer = ground.scope.within(scope, () =>
-    consult({
-      module,
-      params,
-      view: ground.models.view(user),
-      diff: false,
-      local: (read) => ground.local(read, scope),
-      secret: ground.secret,
-    }),
-  )
+  const plan = (diff: boolean) =>
+    ground.scope.within(scope, () =>
+      consult({
+        module,
+        params,
+        view: ground.models.view(user),
+        diff,
+        local: (read) => ground.local(read, scope),
+        secret: ground.secret,
+      }),
+    )
+  const shown = plan(ground.diff)
+  // what a diff wants to know may never have been asked
+  const answer = shown.kind === 'plan' ? shown : plan(false)
   if (answer.kind !== 'plan' || 'failed' in answer.plan) return []
-  return answer.plan.steps.filter((s) => !s.acts && !s.harmless).map((s) => s.summary)
+  return answer.plan.steps.filter((s) => !s.acts && !s.harmless)
 }
 
 function describe(
   ground: Ground,
   instance: Instance,
-  again: readonly string[],
+  again: readonly Step[],
   instances: readonly Instance[],
 ): Conflict {
   const model = ground.models.of(instance.user)
@@ -55,14 +61,15 @@ function describe(
   }
   // a command may have done anything: it is suspected last
   const writer = lastWriter('exactly') ?? lastWriter('known') ?? lastWriter('opaque')
-  const wants = again.join('; ')
+  const wants = wordsFor(instance, again, ground.diff)
   if (!writer)
     return {
       instance,
       message: `${nameOf(instance)} never converges: after it ran it would again ${wants}`,
       hint: 'the task is not idempotent: a second run would change this again',
     }
-  const does = writer.outcome.kind === 'planned' ? writer.outcome.steps.map((s) => s.step.summary).join('; ') : ''
+  const steps = writer.outcome.kind === 'planned' ? writer.outcome.steps.map((s) => s.step) : []
+  const does = wordsFor(writer, steps, false)
   return {
     instance,
     message: `${nameOf(instance)} and ${nameOf(writer)} never converge: the first wants to ${wants}; the second does: ${does}`,
@@ -70,6 +77,20 @@ function describe(
   }
 }
 
+/** What steps do; with `diff` also the first line that each of them changes. */
+function wordsFor({ task }: Instance, steps: readonly Step[], diff: boolean): string {
+  if (task.noLog) return hidden
+  return steps.map((step) => step.summary + (diff ? firstChange(step) : '')).join('; ')
+}
+
+function firstChange({ diff }: Step): string {
+  const text = diff && unifiedDiff(diff.path, diff.before, diff.after)
+  const line = (mark: RegExp) => mark.exec(text ?? '')?.[1]
+  const [gone, come] = [line(/^-(?!--)(.*)$/m), line(/^\+(?!\+\+)(.*)$/m)]
+  if (gone === undefined && come === undefined) return ''
+  return ` (${gone === undefined ? 'nothing' : `\`${gone}\``} → ${come === undefined ? 'nothing' : `\`${come}\``})`
+}
+
 function nameOf({ task, item }: Instance): string {
-  return `task "${task.name}"${item ? ` (item ${itemLabel(item.value)})` : ''} (${placeOf(task)})`
+  return `task "${task.name}"${item && !task.noLog ? ` (item ${itemLabel(item.value)})` : ''} (${placeOf(task)})`
 }

@@ -316,7 +316,7 @@ export class HostRun {
         status: 'failed',
         changes: [],
         ms: 0,
-        message: `the host is not what was predicted after "${steps}": ${subject(read)}: ${difference}`,
+        message: `the host is not what was predicted after "${instance.task.noLog ? 'a step' : steps}": ${subject(read)}: ${difference}`,
         hint: 'something else changed it meanwhile, or this is a bug of the module',
         at: placeOf(instance.task),
       })

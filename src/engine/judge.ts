@@ -1,7 +1,7 @@
 import { fromBytes } from '../host/bytes.ts'
 import { longestError, type StepEnd } from '../host/step.ts'
 import { truth } from '../language/compile.ts'
-import type { Value } from '../language/playbook.ts'
+import type { Task, Value } from '../language/playbook.ts'
 import type { TaskStatus } from '../report/events.ts'
 import { exitStatus } from '../said.ts'
 import { Unknown, UnknownValue } from '../unknown.ts'
@@ -101,13 +101,13 @@ function unknown(because: string): Verdict {
 
 const known = (value: unknown) => ({ value, enumerable: true, configurable: true, writable: true })
 
-function rawOf({ outcome }: Instance, ends: readonly StepEnd[] | undefined): Raw {
+function rawOf({ task, outcome }: Instance, ends: readonly StepEnd[] | undefined): Raw {
   if (outcome.kind === 'failed')
     return { changed: false, failed: outcome.failed, hint: outcome.hint, result: outcome.result ?? {} }
   if (outcome.kind !== 'planned') throw new Error('only what was planned can be judged')
   const { plan, steps } = outcome
   const changed = plan.changed ?? steps.some(({ step }) => !step.harmless)
-  const result = plan.result ?? {}
+  const result = task.noLog ? namingOnly(task, plan.result ?? {}) : (plan.result ?? {})
   if (ends === undefined || steps.length === 0) return { changed, failed: undefined, result }
   const bad = ends.findIndex((e) => e.outcome !== 'done')
   if (plan.settle && (bad === -1 || ends[bad]!.outcome === 'failed')) {
@@ -122,6 +122,12 @@ function rawOf({ outcome }: Instance, ends: readonly StepEnd[] | undefined): Raw
   }
   if (bad === -1) return { changed, failed: undefined, result }
   return { changed: bad > 0, failed: stepFailure(steps[bad]!.step.summary, ends[bad]!), result }
+}
+
+/** A result whose unknown values are put down to the task, not to the words of its command. */
+function namingOnly(task: Task, result: Raw['result']): Raw['result'] {
+  const named = new Unknown(`task ${task.name}`)
+  return Object.fromEntries(Object.entries(result).map(([key, v]) => [key, v instanceof Unknown ? named : v]))
 }
 
 /** Why a step failed: its exit status and the end of what it said. */

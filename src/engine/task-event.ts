@@ -16,7 +16,7 @@ export interface Told {
   readonly diff: boolean
 }
 
-const hidden = 'hidden by no_log'
+export const hidden = 'hidden by no_log'
 
 /** An instance's end as an event. */
 export function taskEvent(

@@ -225,7 +225,8 @@ function withEffects(ground: Ground, instance: Instance, affected: Affected | un
   const nothing = task.changedWhen?.length === 1 && task.changedWhen[0]!.constant && isFalse(task.changedWhen[0]!)
   const steps = outcome.steps.map(({ step }): PlannedStep => {
     if (!step.opaque || (nothing && !affected)) return { step, effects: step.effects }
-    const opaque = affected ? affectedEffects(step.summary, affected, view) : effectsOfUnknown(step.summary, [], view)
+    const because = task.noLog ? `task ${task.name}` : step.summary
+    const opaque = affected ? affectedEffects(because, affected, view) : effectsOfUnknown(because, [], view)
     return { step, effects: [...step.effects, ...opaque] }
   })
   for (const { effects } of steps) ground.models.add(effects)

@@ -1,9 +1,11 @@
+import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { run } from '../engine/scratch.ts'
+import { run, scratchDir } from '../engine/scratch.ts'
 
 const canary = 'canary-5f2c91aa07'
 const tail = canary.slice(8)
+const scratch = scratchDir()
 
 test('a secret is masked in everything that is told of a task', async () => {
   const { events } = await run(
@@ -69,6 +71,40 @@ test('no_log hides what a task said, found, changed, and why it failed', async (
 `,
   )
   assert.is(events.filter((e) => e.event === 'task').length, 4)
+  assert.not.match(JSON.stringify(events), tail)
+})
+
+test('no_log hides the words of a command also from the tasks that wait for it', async () => {
+  const text = `- name: play
+  hosts: all
+  tasks:
+    - name: silent
+      shell: "true ${canary}"
+      no_log: true
+      register: said
+    - name: waits
+      debug: { msg: "<%= said.stdout %>" }
+    - name: looks
+      stat: { path: /tmp }
+`
+  const checked = await run('check', text)
+  assert.match(JSON.stringify(checked.events), '"message":"task silent"')
+  const applied = await run('apply', text)
+  for (const { events } of [checked, applied]) assert.not.match(JSON.stringify(events), tail)
+})
+
+test('what never converges names no value of a task with no_log', async () => {
+  const path = join(scratch, canary)
+  const task = (name: string, mode: string) => `    - name: ${name}
+      copy: { content: x, dest: ${path}, mode: '${mode}' }
+      no_log: true
+`
+  const { events, warnings } = await run(
+    'apply',
+    `- name: play\n  hosts: all\n  tasks:\n${task('a', '0600')}${task('b', '0640')}`,
+  )
+  assert.is(warnings.length, 1)
+  assert.match(warnings[0]!, /never-converges: task "a" .* and task "b"/)
   assert.not.match(JSON.stringify(events), tail)
 })
 

@@ -1,0 +1,32 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { run, scratchDir } from './scratch.ts'
+
+const scratch = scratchDir()
+
+const fight = (file: string) => `- name: play
+  hosts: all
+  tasks:
+    - name: one way
+      copy: { content: "same\\none\\n", dest: ${scratch}/${file} }
+    - name: other way
+      copy: { content: "same\\nother\\n", dest: ${scratch}/${file} }
+`
+
+test('two tasks that fight are named with what each does; with --diff with what they fight over', async () => {
+  for (const mode of ['check', 'apply'] as const) {
+    const { warnings } = await run(mode, fight(mode))
+    assert.is(warnings.length, 1)
+    assert.match(warnings[0]!, /never-converges: task "one way" \(.*:4\) and task "other way" \(.*:6\) never converge/)
+    assert.not.match(warnings[0]!, '`')
+    const shown = await run(mode, fight(`${mode} diff`), { diff: true })
+    assert.match(shown.warnings[0]!, '(`other` → `one`)')
+  }
+})
+
+test('under --strict they are a failure', async () => {
+  const { recap } = await run('apply', fight('strict'), { strict: true })
+  assert.is(recap.hosts.here!.failed, 1)
+})
+
+test.run()
