@@ -67,8 +67,8 @@ export function stepScript(step: Step, sh: Shell): string {
     return `(\n${body}\n) </dev/null >"$d/o" 2>&1 3>&-\ne=$?\n${clean}test $e = 0 || tail -c ${longestError} "$d/o" >&3\nexit $e`
   return `(\n${body}\n) </dev/null >"$d/o" 2>"$d/r" 3>&-
 e=$?
-${clean}for f in o r; do wc -c <"$d/$f" | tr -d ' ' >&3; done
-for f in o r; do head -c ${longestOutput} "$d/$f" >&3; done
+${clean}for f in o r; do if test -s "$d/$f"; then wc -c <"$d/$f"; else echo 0; fi; done >&3
+for f in o r; do test ! -s "$d/$f" || head -c ${longestOutput} "$d/$f"; done >&3
 exit $e`
 }
 

@@ -124,30 +124,29 @@ t=$(readlink -- "$p"; echo x); t=\${t%?x}; case $t in /*) p=$t;; *) p=\${p%/*}/$
 while case $p in ?*/) :;; *) false;; esac; do p=\${p%/}; done; n=$((n+1)); done
 printf 'N\\0'; a=\${p%/*}; C "\${a:-/}"; printf '%s\\0' "\${p##*/}"; }`
 
+/** Says of the paths that are links where they lead. */
+const follow = (record: string) => `F() { for l; do test -L "$l" || continue; cd /; printf '%s\\0' "$l"
+if test -e "$l"; then t=$(readlink -f -- "$l"; echo x); t=\${t%?x}; printf '%s\\0' "$t"; if test -n "$G"; then find -L "$l" -maxdepth 0 -printf ${record}; else Z "$t"; fi; else L "$l"; fi; done; }`
+
 function script(paths: readonly string[], sh: Shell): string {
   const parents = [...new Set(paths.map(parentOf))]
-  const leads = `${climb}
-${chase}
-for l; do printf '%s\\0' "$l"; if test -e "$l"; then readlink -fz -- "$l" 2>/dev/null || { readlink -f -- "$l" | { IFS= read -r t; printf '%s\\0' "$t"; }; }; find -L "$l" -maxdepth 0 -printf ${sh.word(recordFormat)}; else L "$l"; fi; done >>"$d/leads"`
-  const slow = `${recordFunction}
-${chase}
-for p in ${sh.words(paths)}; do if test -e "$p" || test -L "$p"; then printf '%s\\0' "$p" >&3; Z "$p" >&3; test -L "$p" && set -- "$@" "$p"; fi; done
-for l; do printf '%s\\0' "$l"; if test -e "$l"; then t=$(readlink -f -- "$l"); printf '%s\\0' "$t"; Z "$t"; else L "$l"; fi; done >"$d/leads"`
-  const fast = inGroups(paths).map(
-    (group) =>
-      `find ${sh.words(group)} -maxdepth 0 -printf ${sh.word(`%p\\0${recordFormat}`)} -type l -exec sh -c ${sh.word(leads)} sh {} + >&3 2>/dev/null`,
-  )
+  const each = (list: readonly string[], run: (words: string) => string) =>
+    inGroups(list)
+      .map((group) => run(sh.words(group)))
+      .join('\n')
   return `${climb}
-${inGroups(parents)
-  .map((g) => `for p in ${sh.words(g)}; do C "$p"; done >&3`)
-  .join('\n')}
-cd /; : >"$d/leads"; export d
+${chase}
+${recordFunction}
+${follow(sh.word(recordFormat))}
+${each(parents, (words) => `for p in ${words}; do C "$p"; done >&3`)}
+cd /
 if test -n "$G"; then
-${fast.join('\n')}
+${each(paths, (words) => `find ${words} -maxdepth 0 -printf ${sh.word(`%p\\0${recordFormat}`)} >&3 2>/dev/null`)}
 else
-${slow}
+${each(paths, (words) => `for p in ${words}; do if test -e "$p" || test -L "$p"; then printf '%s\\0' "$p"; Z "$p"; fi; done >&3`)}
 fi
-printf 'leads\\0' >&3; cat "$d/leads" >&3`
+printf 'leads\\0' >&3
+${each(paths, (words) => `F ${words} >&3 2>/dev/null`)}`
 }
 
 function parse(output: Buffer, paths: readonly string[]): Entry[] {
