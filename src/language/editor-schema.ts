@@ -1,4 +1,4 @@
-import { type JsonSchema, jsonSchema, mapValues } from './json-schema.ts'
+import { type JsonSchema, mapValues, plainParam } from './json-schema.ts'
 import { playKeys, taskKeys } from './keys.ts'
 import type { ParamSchema, ParamsSchema } from './schema.ts'
 
@@ -8,27 +8,32 @@ interface Described {
   readonly params: ParamsSchema
 }
 
+/** The newest that all editors know. */
+const draft = 'http://json-schema.org/draft-07/schema#'
+
 const templated: JsonSchema = { type: 'string', pattern: '<%' }
 const condition: JsonSchema = { type: ['string', 'boolean', 'array'], items: { type: ['string', 'boolean'] } }
 const texts: JsonSchema = { type: ['string', 'array'], items: { type: 'string' } }
+const labels: JsonSchema = { type: ['string', 'number', 'array'], items: { type: ['string', 'number'] } }
+const label: JsonSchema = { type: ['string', 'number'] }
 const variables: JsonSchema = { type: 'object', propertyNames: { pattern: '^[A-Za-z_]\\w*$' } }
 const flag: JsonSchema = { anyOf: [{ type: 'boolean' }, templated] }
 
 const described: Readonly<Record<string, readonly [schema: JsonSchema, description: string]>> = {
-  name: [{ type: 'string' }, 'What it is called in the report.'],
+  name: [label, 'What it is called in the report.'],
   hosts: [texts, 'Which hosts: a pattern such as `web:&prod:!h3`.'],
   become: [flag, 'Run as another user, by sudo.'],
   become_user: [{ type: 'string' }, 'As whom; root without it.'],
   vars: [variables, 'Variables.'],
   gather_facts: [{ type: 'boolean' }, 'Taken for compatibility: facts come with the shell.'],
-  tags: [texts, 'For --tags and --skip-tags.'],
+  tags: [labels, 'For --tags and --skip-tags.'],
   tasks: [{ type: 'array', items: { $ref: '#/$defs/task' } }, 'What is done, in order.'],
   handlers: [{ type: 'array', items: { $ref: '#/$defs/handler' } }, 'What is done at the end, when it was notified.'],
   when: [condition, 'Expressions, all of which have to hold.'],
   register: [{ type: 'string' }, 'The variable that gets the result.'],
   loop: [{ anyOf: [{ type: 'array' }, templated] }, 'Runs once for each, as `item`.'],
   notify: [texts, 'Handlers to run at the end when this changes something.'],
-  listen: [texts, 'Other names it is notified by.'],
+  listen: [labels, 'Other names it is notified by.'],
   no_log: [{ type: 'boolean' }, 'Shows nothing of what the task says.'],
   ignore_errors: [flag, 'Goes on when it fails.'],
   changed_when: [condition, 'Expressions that say whether it changed something.'],
@@ -45,34 +50,59 @@ function properties(keys: Iterable<string>): Record<string, JsonSchema> {
   return Object.fromEntries([...keys].map((k) => [k, { ...described[k]![0], description: described[k]![1] }]))
 }
 
-/** Parameters for an editor: with descriptions, and templates allowed wherever a value is. */
-function paramsForEditor(params: ParamsSchema): JsonSchema {
-  const {
-    properties: plain,
-    required: _,
-    anyOf: __,
-    ...rest
-  } = jsonSchema(params) as {
-    properties: Record<string, JsonSchema>
-    required?: unknown
-    anyOf?: unknown
-  }
-  const open = mapValues(plain, (schema, name) => ({
-    ...expressions(params.properties[name]!, { anyOf: [schema, templated] }),
-    description: params.properties[name]?.description ?? '',
-  }))
-  const aliases = Object.entries(params.properties).flatMap(([name, schema]) =>
+/** A module's parameters for an editor. What is required may stand in `args`, so nothing is. */
+function paramsForEditor({ properties, additionalProperties = false, freeForm }: ParamsSchema): JsonSchema {
+  const open = mapValues(properties, forEditor)
+  const aliases = Object.entries(properties).flatMap(([name, schema]) =>
     (schema.aliases ?? []).map((alias) => [alias, open[name]!] as const),
   )
-  const mapping = { ...rest, properties: { ...open, ...Object.fromEntries(aliases) } }
-  return params.freeForm === undefined
-    ? { anyOf: [mapping, { type: 'null' }] }
-    : { anyOf: [mapping, { type: ['string', 'null'] }] }
+  const type = freeForm === undefined ? ['object', 'null'] : ['object', 'string', 'number', 'null']
+  return { type, properties: { ...open, ...Object.fromEntries(aliases) }, additionalProperties }
 }
 
-function expressions(schema: ParamSchema, otherwise: JsonSchema): JsonSchema {
-  if (schema.condition) return condition
-  return schema.expression ? { type: 'string' } : otherwise
+/** All that `validate` takes for a parameter: also a template, null for "not given", and what is made to fit. */
+function forEditor(schema: ParamSchema): JsonSchema {
+  const { description, default: otherwise, examples } = schema
+  const notes = {
+    ...(description === undefined ? {} : { description }),
+    ...(otherwise === undefined ? {} : { default: otherwise }),
+    ...(examples === undefined ? {} : { examples }),
+  }
+  if (schema.condition) return { ...condition, ...notes }
+  if (schema.expression) return { type: ['string', 'number', 'boolean', 'null'], ...notes }
+  const { description: _, default: __, examples: ___, ...bare } = schema
+  const free = bare.type === 'string' && !bare.enum && !bare.pattern && !bare.minLength && !bare.mode
+  if (free) return { type: ['string', 'number', 'null'], ...notes }
+  return { anyOf: [...alternatives(bare), templated, { type: 'null' }], ...notes }
+}
+
+function alternatives(schema: ParamSchema): JsonSchema[] {
+  const { items, properties, additionalProperties, required } = schema
+  const own = plainParam(schema)
+  switch (schema.type) {
+    case 'integer':
+    case 'number':
+      return [own, { type: 'string', pattern: '^-?\\d+(\\.\\d+)?$' }]
+    case 'array': {
+      const list = { ...own, ...(items ? { items: forEditor(items) } : {}) }
+      return items?.type === 'string' ? [list, { type: ['string', 'number'] }] : [list]
+    }
+    case 'object':
+      return [
+        {
+          type: 'object',
+          ...(properties ? { properties: mapValues(properties, forEditor) } : {}),
+          ...(additionalProperties === undefined ? {} : { additionalProperties: rest(additionalProperties) }),
+          ...(required ? { required } : {}),
+        },
+      ]
+    default:
+      return schema.anyOf ? schema.anyOf.map(forEditor) : [own]
+  }
+}
+
+function rest(schema: boolean | ParamSchema): JsonSchema | boolean {
+  return typeof schema === 'boolean' ? schema : forEditor(schema)
 }
 
 /** The files in schemas/ that are made of the language and the modules, by name. */
@@ -91,7 +121,7 @@ export function editorSchemas(modules: readonly Described[]): Record<string, str
     additionalProperties: false,
   })
   const playbook: JsonSchema = {
-    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $schema: draft,
     title: 'A runbook playbook',
     type: 'array',
     items: {
@@ -106,7 +136,7 @@ export function editorSchemas(modules: readonly Described[]): Record<string, str
 }
 
 const inventory: JsonSchema = {
-  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  $schema: draft,
   title: 'A runbook inventory',
   type: 'object',
   additionalProperties: { $ref: '#/$defs/group' },

@@ -6,22 +6,23 @@ export type JsonSchema = Readonly<Record<string, unknown>>
 /** A module's parameters as plain JSON Schema: our own notes left out, closed unless the module is open on purpose. */
 export function jsonSchema(params: ParamsSchema): JsonSchema {
   const { freeForm: _, exclusive: __, properties, ...rest } = params
-  return { additionalProperties: false, ...rest, properties: mapValues(properties, plain) }
+  return { additionalProperties: false, ...rest, properties: mapValues(properties, plainParam) }
 }
 
-function plain(schema: ParamSchema): JsonSchema {
+/** One parameter as plain JSON Schema. */
+export function plainParam(schema: ParamSchema): JsonSchema {
   // what an expression comes to may be anything
   if (schema.condition || schema.expression) return {}
   // a default is filled in by us; examples and descriptions would only make the generated code longer
   const { aliases, secret, controllerPath, hostPath, mode, format, default: _, description, examples, ...rest } = schema
   return {
     ...rest,
-    ...(schema.items ? { items: plain(schema.items) } : {}),
-    ...(schema.properties ? { properties: mapValues(schema.properties, plain) } : {}),
+    ...(schema.items ? { items: plainParam(schema.items) } : {}),
+    ...(schema.properties ? { properties: mapValues(schema.properties, plainParam) } : {}),
     ...(typeof schema.additionalProperties === 'object'
-      ? { additionalProperties: plain(schema.additionalProperties) }
+      ? { additionalProperties: plainParam(schema.additionalProperties) }
       : {}),
-    ...(schema.anyOf ? { anyOf: schema.anyOf.map(plain) } : {}),
+    ...(schema.anyOf ? { anyOf: schema.anyOf.map(plainParam) } : {}),
   }
 }
 
