@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8'
 import { Command } from 'commander'
 import { type RunningOptions, withHostOptions, withRunOptions } from './commands/options.ts'

@@ -3,7 +3,7 @@ import type { Facts } from '../host/facts.ts'
 import type { Read } from '../host/read.ts'
 import type { Step } from '../host/step.ts'
 import type { Scope } from '../language/expression.ts'
-import type { Task } from '../language/playbook.ts'
+import { type Task, ValueError } from '../language/playbook.ts'
 import type { LocalRead } from '../local-read.ts'
 import type { Failure, Known, Module, ModuleContext, Plan, Reads } from '../module.ts'
 import { Unknown, UnknownValue } from '../unknown.ts'
@@ -88,11 +88,23 @@ export function consult(q: Question): Answer {
     for (const read of Object.values(reads).flat()) if (read && !('local' in read)) note(read)
     if (missing.size > 0) return { kind: 'missing', reads: [...missing.values()], asked: [...asked.values()] }
     const plan = q.module.body.plan(q.params, answersTo(reads, q) as never, context)
+    if (!('failed' in plan || Array.isArray(plan.steps))) throw new TypeError('`plan` gave neither steps nor a failure')
     return { kind: 'plan', plan, asked: [...asked.values()] }
   } catch (e) {
-    if (!(e instanceof UnknownValue)) throw e
+    if (e instanceof ValueError) throw e
+    if (!(e instanceof UnknownValue)) return { kind: 'plan', plan: broken(q.module, e), asked: [...asked.values()] }
     if (missing.size > 0) return { kind: 'missing', reads: [...missing.values()], asked: [...asked.values()] }
     return { kind: 'unknown', because: e.because, asked: [...asked.values()] }
+  }
+}
+
+/** A fault of the module itself fails its task; the other hosts are none of its business. */
+function broken(module: Module, e: unknown): Failure {
+  const { name, message, stack } = e instanceof Error ? e : new Error(String(e))
+  const at = /^\s+at .*$/m.exec(stack ?? '')?.[0].trim()
+  return {
+    failed: `the module ${module.name} is broken: ${name}: ${message}${at === undefined ? '' : `\n${at}`}`,
+    hint: 'this is a fault of the module, not of the playbook',
   }
 }
 
