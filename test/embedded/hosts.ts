@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import ssh2 from 'ssh2'
+import { newKeyPair } from './key-pair.ts'
 import { type EmbeddedHost, startHost } from './server.ts'
 
 export interface EmbeddedHosts {
@@ -15,13 +15,13 @@ export async function startHosts(count: number): Promise<EmbeddedHosts> {
   const dir = mkdtempSync(join(tmpdir(), 'runbook-embedded-'))
   // a test that fails may not come to its end
   process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
-  const user = ssh2.utils.generateKeyPairSync('ed25519')
+  const user = newKeyPair()
   writeFileSync(join(dir, 'key'), user.private, { mode: 0o600 })
   mkdirSync(join(dir, 'homes'))
   const hosts: EmbeddedHost[] = []
   const [inventory, known] = [['all:', '  hosts:'], [] as string[]]
   for (let i = 1; i <= count; i++) {
-    const own = ssh2.utils.generateKeyPairSync('ed25519')
+    const own = newKeyPair()
     const home = join(dir, 'homes', `e${i}`)
     const host = await startHost({ home, hostKey: own.private, userKey: user.public })
     hosts.push(host)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import ssh2 from 'ssh2'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { newKeyPair } from './key-pair.ts'
 
 // The hosts run in a process of their own: this one waits for the command line.
 interface Embedded {
@@ -101,7 +102,7 @@ test('an embedded host lets in its key only, and hands on input, errors, status 
         client.on('ready', () => resolve(client)).on('error', reject)
         client.connect({ host: '127.0.0.1', port, username: 'anybody', privateKey })
       })
-    const other = ssh2.utils.generateKeyPairSync('ed25519').private
+    const other = newKeyPair().private
     await connect(other).then(
       () => assert.unreachable('another key was let in'),
       (e) => assert.match(e.message, /authentication/),

@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process'
 import { type AddressInfo, createServer, type Server as TcpServer } from 'node:net'
 import ssh2 from 'ssh2'
 import type { SshOptions, SshTarget } from '../../src/transport/ssh.ts'
+import { newKeyPair } from '../embedded/key-pair.ts'
 
 type Key = ReturnType<typeof newKey>
 
 /** A key pair as a server and a known_hosts line take it. */
 export function newKey(type: 'ed25519' | 'rsa' | 'ecdsa' = 'ed25519') {
-  const options = { ed25519: {}, rsa: { bits: 2048 }, ecdsa: { bits: 256 } }[type]
-  const made = ssh2.utils.generateKeyPairSync(type as 'rsa', options as { bits: number })
+  const made = newKeyPair(type)
   const [name, base64] = made.public.split(' ')
   return { private: made.private, line: `${name} ${base64}`, wire: Buffer.from(base64!, 'base64') }
 }
