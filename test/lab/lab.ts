@@ -183,9 +183,19 @@ async function boot(host: LabHost, dir: string): Promise<void> {
   closeSync(log)
   child.unref()
   writeFileSync(join(at, 'pid'), String(child.pid))
-  await until(() => answers(host.address), 60_000, `${host.name} does not answer: ${join(at, 'console')}`)
+  const said = () => readFileSync(join(at, 'console'), 'utf8').trim().split('\n').slice(-10).join('\n')
+  await until(
+    async () => child.exitCode !== null || (await answers(host.address)),
+    60_000,
+    () => `${host.name} does not answer: ${said()}`,
+  )
+  if (child.exitCode !== null) throw new Error(`${host.name} ended: ${said()}`)
   const nologin = () => `/proc/${leaderOf(at)}/root/run/nologin`
-  await until(async () => leaderOf(at) !== undefined && !existsSync(nologin()), 30_000, `${host.name} lets nobody in`)
+  await until(
+    async () => leaderOf(at) !== undefined && !existsSync(nologin()),
+    30_000,
+    () => `${host.name} lets nobody in`,
+  )
 }
 
 /** By block and host. */
@@ -232,12 +242,12 @@ function answers(address: string): Promise<boolean> {
   })
 }
 
-async function until(test: () => Promise<boolean>, ms: number, message: string): Promise<void> {
+async function until(test: () => Promise<boolean>, ms: number, message: () => string): Promise<void> {
   for (const end = Date.now() + ms; Date.now() < end; ) {
     if (await test()) return
     await new Promise((r) => setTimeout(r, 50))
   }
-  throw new Error(message)
+  throw new Error(message())
 }
 
 function endProcess(at: string): void {
