@@ -16,11 +16,15 @@ export interface Conflict {
 /** Plans every task once more against what is known in the end: none that does not act by nature may want to change
  * anything. What is not known is passed over. */
 export function conflicts(ground: Ground, instances: readonly Instance[]): Conflict[] {
+  // where nothing was done that counts, every plan would be the same
+  if (instances.every(({ outcome }) => outcome.kind !== 'planned' || outcome.steps.every(isIdle))) return []
   return instances.flatMap((instance) => {
     const again = planAgain(ground, instance)
     return again.length === 0 ? [] : [describe(ground, instance, again, instances)]
   })
 }
+
+const isIdle = ({ step, effects }: PlannedStep) => effects.length === 0 && Boolean(step.acts || step.harmless)
 
 function planAgain(ground: Ground, instance: Instance): readonly Step[] {
   const { outcome, module, params, user, scope } = instance

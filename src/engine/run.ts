@@ -47,6 +47,8 @@ export class Run {
   readonly #o: RunOptions
   readonly #redactor = new Redactor()
   readonly #files = new ControllerFiles((path, scope) => loadTemplate(path).render(scope))
+  /** Where files of the controller were found: every host asks for the same. */
+  readonly #found = new Map<string, string>()
   readonly #links = new Map<string, HostLink>()
   readonly #dropped = new Set<string>()
   readonly #events: Event[] = []
@@ -207,8 +209,11 @@ export class Run {
 
   #local(read: LocalRead, scope: Scope, dir: string): unknown {
     const kind = read.local === 'template' ? 'templates' : 'files'
-    const path = findControllerFile(dir, kind, read.path).path
-    if (read.path === '' || path === undefined) return undefined
+    const wanted = `${dir} ${kind} ${read.path}`
+    const path =
+      read.path === '' ? undefined : (this.#found.get(wanted) ?? findControllerFile(dir, kind, read.path).path)
+    if (path === undefined) return undefined
+    this.#found.set(wanted, path)
     return this.#files.answer({ ...read, path, key: `${read.local} ${path}` }, scope)
   }
 }

@@ -93,10 +93,11 @@ function sumScript(questions: readonly SumQuestion[], sh: Shell): string {
     return size === undefined ? `-path ${name}` : `-path ${name} -size ${size}c`
   })
   const paths = [...new Set(questions.map((q) => q.path))]
-  return `if test -n "$G"; then
-find -H ${sh.words(paths)} -maxdepth 0 -type f \\( ${tests.join(' -o ')} \\) -exec sha256sum -b {} + >&3 2>/dev/null
+  return `set -- ${sh.words(paths)}
+if test -n "$G"; then
+find -H "$@" -maxdepth 0 -type f \\( ${tests.join(' -o ')} \\) -exec sha256sum -b {} + >&3 2>/dev/null
 else
-for p in ${sh.words(paths)}; do test -f "$p" && sha256sum -b "$p" >&3; done
+for p; do test -f "$p" && sha256sum -b "$p" >&3; done
 fi`
 }
 

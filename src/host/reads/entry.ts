@@ -140,11 +140,9 @@ ${recordFunction}
 ${follow(sh.word(recordFormat))}
 ${each(parents, (words) => `for p in ${words}; do C "$p"; done >&3`)}
 cd /
-if test -n "$G"; then
-${each(paths, (words) => `find ${words} -maxdepth 0 -printf ${sh.word(`%p\\0${recordFormat}`)} >&3 2>/dev/null`)}
-else
-${each(paths, (words) => `for p in ${words}; do if test -e "$p" || test -L "$p"; then printf '%s\\0' "$p"; Z "$p"; fi; done >&3`)}
-fi
+X() { if test -n "$G"; then find "$@" -maxdepth 0 -printf ${sh.word(`%p\\0${recordFormat}`)} 2>/dev/null
+else for p; do if test -e "$p" || test -L "$p"; then printf '%s\\0' "$p"; Z "$p"; fi; done; fi; }
+${each(paths, (words) => `X ${words} >&3`)}
 printf 'leads\\0' >&3
 ${each(paths, (words) => `F ${words} >&3 2>/dev/null`)}`
 }
