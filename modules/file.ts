@@ -164,6 +164,8 @@ const planners: Record<string, Planner> = {
 
   hard: (p, { at, source }) => {
     if (!source?.stat) return fail(`\`state: hard\` needs \`src\` to be a file that is there`)
+    if (placeOf(source, true).stat?.type === 'directory')
+      return fail(`${p.src} is a directory: it can have no hard link`)
     if (at.stat && at.stat.id === source.stat.id && at.stat.id !== undefined) return ownershipSteps(at, p)
     if (at.stat?.type === 'directory') return fail(`${p.path} is a directory`)
     if (at.stat && !p.force) return fail(`${p.path} is another file already`, { hint: '`force: true` replaces it' })

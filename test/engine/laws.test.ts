@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { stringify } from 'yaml'
+import type { TaskEvent } from '../../src/report/events.ts'
 import { type Ran, run, scratchDir } from './scratch.ts'
 
 // Laws 1 to 4 of the design, on generated playbooks over scratch hosts: real shells, real files.
@@ -19,27 +20,75 @@ const mode = fc.constantFrom(...flat, '0755', '0700', 'u=rwX,g=,o=')
 const text = fc.constantFrom('one\n', 'two\n', 'one\ntwo\n', '')
 
 /** Tasks that may or may not fit together; every failure is let pass. */
-const task = (host: string) =>
+const plain = (host: string) =>
   fc.oneof(
     fc.record({ file: fc.record({ path: path(host), state: fc.constantFrom('directory', 'absent', 'file') }) }),
     fc.record({ file: fc.record({ path: path(host), state: fc.constant('directory'), mode }) }),
-    fc.record({ file: fc.record({ path: path(host), mode }) }),
+    fc.record({ file: fc.record({ path: path(host), mode, follow: fc.boolean() }) }),
     fc.record({
-      file: fc.record({ src: path(host), path: path(host), state: fc.constant('link'), force: fc.boolean() }),
+      file: fc.record({ path: path(host), state: fc.constant('directory'), mode, recurse: fc.constant(true) }),
     }),
+    fc.record({
+      file: fc.record({
+        src: path(host),
+        path: path(host),
+        state: fc.constantFrom('link', 'hard'),
+        force: fc.boolean(),
+      }),
+    }),
+    fc.record({ file: touched(path(host)) }),
     fc.record({ copy: fc.record({ content: text, dest: path(host), mode }) }),
-    fc.record({ copy: fc.record({ content: text, dest: path(host), follow: fc.boolean() }) }),
+    fc.record({ copy: fc.record({ content: text, dest: path(host), follow: fc.boolean(), force: fc.boolean() }) }),
     fc.record({
       lineinfile: fc.record({ path: path(host), line: fc.constantFrom('one', 'three'), create: fc.boolean() }),
     }),
     fc.record({
       blockinfile: fc.record({ path: path(host), block: fc.constantFrom('x', 'y', ''), create: fc.boolean() }),
     }),
-    fc.record({ shell: fc.record({ cmd: path(host).map((p) => `echo said >${p} || exit 1`), creates: path(host) }) }),
+    fc.record({ shell: fc.record({ cmd: said(host), creates: path(host) }) }),
   )
 
-function playbook(tasks: readonly object[]): string {
-  return stringify([{ hosts: 'all', tasks: tasks.map((t, i) => ({ name: `t${i}`, ...t, ignore_errors: true })) }])
+const touched = (at: fc.Arbitrary<string>) =>
+  at.map((path) => ({ path, state: 'touch', access_time: 'preserve', modification_time: 'preserve' }))
+
+const said = (host: string) => path(host).map((p) => `echo said >${p} || exit 1`)
+
+/** Tasks that look, and tasks that go by what was seen; loops; handlers; commands that say what they touch. */
+const wide = (host: string) =>
+  fc.oneof(
+    { weight: 3, arbitrary: plain(host) },
+    fc.record({
+      stat: fc.record({ path: path(host), get_checksum: fc.boolean() }),
+      register: fc.constant('seen'),
+    }),
+    fc.record({
+      copy: fc.record({ content: text, dest: path(host) }),
+      when: fc.constantFrom('seen.stat.exists', '!seen.stat.exists', 'seen.stat?.isdir === true'),
+    }),
+    fc.record({ copy: fc.record({ content: text, dest: path(host) }), notify: fc.constantFrom('first', 'second') }),
+    fc.record({
+      file: fc.record({ path: fc.constant('<%= item %>'), state: fc.constantFrom('directory', 'absent') }),
+      loop: fc.array(path(host), { minLength: 1, maxLength: 3 }),
+      register: fc.constant('seen'),
+    }),
+    fc.record({
+      copy: fc.record({ content: fc.constant('<%= toJSON(seen.changed) %>'), dest: path(host) }),
+      when: fc.constant('!seen.skipped'),
+    }),
+    path(host).map((p) => ({ shell: { cmd: `echo said >${p} || exit 1` }, affects: [p], register: 'seen' })),
+    path(host).map((p) => ({ shell: { cmd: `test -e ${p}` }, changed_when: false, register: 'seen' })),
+  )
+
+function playbook(tasks: readonly object[], host = ''): string {
+  const handlers = ['first', 'second'].map((name) => ({
+    name,
+    copy: { content: `${name}\n`, dest: `${host}/${name}` },
+    ignore_errors: true,
+  }))
+  const vars = { seen: { stat: { exists: false }, changed: false } }
+  return stringify([
+    { hosts: 'all', vars, tasks: tasks.map((t, i) => ({ name: `t${i}`, ...t, ignore_errors: true })), handlers },
+  ])
 }
 
 function snapshot(dir: string): string[] {
@@ -72,36 +121,47 @@ async function holds(
     fc.asyncProperty(make(host), async (tasks) => {
       rmSync(host, { recursive: true, force: true })
       mkdirSync(host)
-      if (process.env.LAW_TRACE) console.log(playbook(tasks))
+      if (process.env.LAW_TRACE) console.log(playbook(tasks, host))
       await law(host, tasks)
     }),
     { numRuns: Number(process.env.LAW_RUNS ?? 40), endOnFailure: true },
   )
 }
 
-const tasks = (host: string) => fc.array(task(host), { minLength: 1, maxLength: 7 })
+const tasks = (host: string) => fc.array(plain(host), { minLength: 1, maxLength: 7 })
+const wideTasks = (host: string) => fc.array(wide(host), { minLength: 2, maxLength: 8 })
+
+/** Every task of a run with a name of its own, loop items too. */
+function numbered({ tasks }: Ran): [id: string, task: TaskEvent][] {
+  const counts = new Map<string, number>()
+  return tasks.map((t) => {
+    const n = counts.get(t.task) ?? 0
+    counts.set(t.task, n + 1)
+    return [`${t.task}#${n}`, t]
+  })
+}
 
 test('law 1: check lists exactly what apply does, but for what it calls unknown; and changes nothing', async () => {
-  await holds(tasks, async (host, all) => {
-    const text = playbook(all)
+  await holds(wideTasks, async (host, all) => {
+    const text = playbook(all, host)
     const before = snapshot(host)
     const checked = await run('check', text)
     assert.equal(snapshot(host), before)
     const applied = await run('apply', text)
-    const known = checked.tasks.filter((t) => t.status !== 'unknown')
-    const same = new Set(known.map((t) => t.task))
-    const made = applied.tasks.filter((t) => same.has(t.task))
+    const known = numbered(checked).filter(([, t]) => t.status !== 'unknown')
+    const same = new Set(known.map(([id]) => id))
+    const made = numbered(applied).filter(([id]) => same.has(id))
     // a shell may fail only on the host, and what follows it was called unknown
-    const failedLater = made.filter((t) => t.module === 'shell' && t.status === 'failed').map((t) => t.task)
-    const told = (list: Ran['tasks']) =>
-      list.filter((t) => !failedLater.includes(t.task)).map((t) => `${t.task} ${t.status} ${t.changes.join('; ')}`)
+    const failedLater = made.filter(([, t]) => t.module === 'shell' && t.status === 'failed').map(([id]) => id)
+    const told = (list: typeof known) =>
+      list.filter(([id]) => !failedLater.includes(id)).map(([id, t]) => `${id} ${t.status} ${t.changes.join('; ')}`)
     assert.equal(told(known), told(made))
   })
 })
 
 test('law 2: the host becomes what was predicted', async () => {
-  await holds(tasks, async (_host, all) => {
-    const applied = await run('apply', playbook(all))
+  await holds(wideTasks, async (host, all) => {
+    const applied = await run('apply', playbook(all, host))
     const wrong = applied.tasks.filter((t) => /not what was predicted/.test(t.message ?? ''))
     assert.equal(
       wrong.map((t) => t.message),
@@ -112,11 +172,14 @@ test('law 2: the host becomes what was predicted', async () => {
 
 /** The tasks that do not fail on a fresh host. What one fails for, a later one may make: a second run would do it then. */
 async function sound(host: string, tasks: readonly object[]): Promise<string> {
-  const first = await run('apply', playbook(tasks))
+  const first = await run('apply', playbook(tasks, host))
   const failed = new Set(first.tasks.filter((t) => t.status === 'failed').map((t) => t.task))
   rmSync(host, { recursive: true, force: true })
   mkdirSync(host)
-  return playbook(tasks.filter((_, i) => !failed.has(`t${i}`)))
+  return playbook(
+    tasks.filter((_, i) => !failed.has(`t${i}`)),
+    host,
+  )
 }
 
 /** The tasks that are told to never converge. */

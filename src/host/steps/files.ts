@@ -45,7 +45,10 @@ export function statWith(stat: Partial<Stat>, { owner, group, mode }: Attributes
   }
 }
 
-const fresh: Stat = {
+let made = 0
+
+/** Something new: the same as nothing that was there before, and as nothing else that is new. */
+const fresh = (): Stat => ({
   type: 'file',
   mode: 0,
   uid: undefined,
@@ -55,15 +58,15 @@ const fresh: Stat = {
   size: undefined,
   mtime: undefined,
   links: undefined,
-  id: undefined,
+  id: `new ${++made}`,
   target: undefined,
-}
+})
 
 /** What is known of something new with these attributes. */
 export function newStat(type: Stat['type'], attributes: Attributes, more: Partial<Stat> = {}): Stat {
   const mode = type === 'link' ? { mode: undefined } : {}
   return statWith(
-    { ...fresh, ...more, type, ...(type === 'link' ? { mode: 0o777 } : {}) },
+    { ...fresh(), ...more, type, ...(type === 'link' ? { mode: 0o777 } : {}) },
     { ...attributes, ...mode },
   ) as Stat
 }
@@ -91,7 +94,7 @@ export function writeFile(
     place.stat?.type === 'file'
       ? { uid: place.stat.uid, gid: place.stat.gid, owner: place.stat.owner, group: place.stat.group }
       : {}
-  const stat = statWith({ ...fresh, ...keptNames, size: bytes.length }, attributes) as Stat
+  const stat = statWith({ ...fresh(), ...keptNames, size: bytes.length }, attributes) as Stat
   const script = (sh: Shell) => {
     const check = options.validate === undefined ? '' : validation(options.validate, sh)
     return `p=${sh.word(place.path)}; ${temporary}
@@ -150,7 +153,7 @@ const rename = `mv -fT -- "$t" "$p" 2>"$d/mv" || { test ! -d "$p" && mv -f -- "$
 
 /** Makes one directory; its parent has to be there. */
 export function makeDirectory(place: Place, attributes: Attributes & { mode: number }): Step {
-  const stat = statWith({ ...fresh, type: 'directory' }, attributes) as Stat
+  const stat = statWith({ ...fresh(), type: 'directory' }, attributes) as Stat
   return step(`create directory ${place.path}`, place, { to: 'directory', stat }, (sh) => {
     const p = sh.word(place.path)
     return `(umask 077; mkdir -- ${p}) || exit 1
@@ -169,7 +172,7 @@ export function missingParents(at: Pick<Spot, 'real' | 'anchor'>): Place[] {
 /** Makes a symbolic link in the place of what may be there (a directory has to be removed before).
  * @param to what it points to, where that was asked. */
 export function makeLink(place: Place, target: string, attributes: Attributes = {}, to?: Entry): Step {
-  const stat = statWith({ ...fresh, type: 'link', mode: 0o777, target }, { ...attributes, mode: undefined }) as Stat
+  const stat = statWith({ ...fresh(), type: 'link', mode: 0o777, target }, { ...attributes, mode: undefined }) as Stat
   const leads = to && spotBehind(place, followed(to))
   return step(`link ${place.path} to ${target}`, place, { to: 'link', stat, leads }, (sh) => {
     return `p=${sh.word(place.path)}; ${temporary}
@@ -189,7 +192,7 @@ export function makeHardLink(place: Place, target: Place): Step {
   const made = step(
     `hard-link ${place.path} to ${target.path}`,
     place,
-    { to: 'file', stat: { ...(target.stat ?? fresh), links: undefined }, bytes: undefined },
+    { to: 'file', stat: { ...(target.stat ?? fresh()), links: undefined }, bytes: undefined },
     (sh) => `p=${sh.word(place.path)}; ${temporary}\nln -- ${sh.word(target.path)} "$t" || exit 1\n${rename}`,
   )
   return made
