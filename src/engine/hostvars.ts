@@ -35,7 +35,8 @@ export function hostvarsOf(
     const found = {}
     for (const key of new Set([...Object.keys(magicOf(inventory, name)), ...values.keys(), ...extra.keys()]))
       Object.defineProperty(found, key, { get: () => scope.within(top, () => top[key]), enumerable: true })
-    return found
+    // not among its keys: only who asks for it is told
+    return Object.defineProperty(found, 'facts', { get: facts })
   }
 
   return hostvars

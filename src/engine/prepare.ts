@@ -270,14 +270,12 @@ function queueOf(play: Play, modules: ReadonlyMap<string, Module>, selection: Se
 
 /** As Ansible selects: `always` and `never`, and the words all, tagged, untagged. */
 function isSelected(own: readonly string[], { tags, skipTags }: Selection): boolean {
-  const has = (wanted: readonly string[]) =>
-    wanted.some(
-      (t) =>
-        own.includes(t) ||
-        (t === 'all' && !own.includes('never')) ||
-        (t === 'tagged' && own.length > 0 && !own.includes('never')) ||
-        (t === 'untagged' && own.length === 0),
-    )
-  const wanted = has(tags.length === 0 ? ['all'] : tags) || (own.includes('always') && !skipTags.includes('always'))
-  return wanted && !(skipTags.length > 0 && has(skipTags.filter((t) => t !== 'always' || own.includes('always'))))
+  const only = tags.length === 0 ? ['all'] : tags
+  const has = (wanted: readonly string[]) => wanted.some((t) => (own.length === 0 ? t === 'untagged' : own.includes(t)))
+  const always = own.includes('always')
+  const never = own.includes('never')
+  const chosen = only.includes('all') || (only.includes('tagged') && own.length > 0)
+  if (!always && !has(only) && (never || !chosen)) return false
+  if (skipTags.includes('all')) return always && !skipTags.includes('always')
+  return !has(skipTags) && !(skipTags.includes('tagged') && own.length > 0)
 }

@@ -36,6 +36,15 @@ const cases: [string, unknown, Scope?][] = [
   ['basename("/a/b/")', 'b'],
   ['dirname("/a")', '/'],
   ['range(1, 4)', [1, 2, 3]],
+  ['unique([1, 2, 1])', [1, 2]],
+  ['dict2items({ a: 1 })[0].key + entries({ b: 2 })[0][0]', 'ab'],
+  ['keys', 5, { keys: 5 }],
+  ['min(...values) + min(values)', 2, { values: [3, 1] }],
+  ['[/a/g.test("ba"), /a/g.test("ba")]', [true, true]],
+  ['"a-b".replace(/-/g, "+")', 'a+b'],
+  ['2 ** 3 % 5', 3],
+  ['typeof x', 'string', { x: '' }],
+  ['{ "a b": 1, [k]: 2 }["a b"]', 1, { k: 'c' }],
 ]
 for (const [source, expected, scope] of cases)
   test(`value: ${source}`, () => assert.equal(run(source, scope), expected))
@@ -61,6 +70,34 @@ for (const source of [
   'a, b',
   '"x".repeat(1e9)',
   'range(0, 1e12)',
+  'a.constructor.constructor("return process")()',
+  'a["__proto__"]["x"]',
+  '"".at.call("x")',
+  '[].map.apply([], [])',
+  'Object.keys(a)',
+  'Math.random()',
+  'Date.now()',
+  'require("fs")',
+  'Function("return 1")()',
+  'new Function("")',
+  'async () => 1',
+  'function* () {}',
+  'a`x`',
+  'class {}',
+  'await a',
+  'x => { y }',
+  '({ get a() { return 1 } })',
+  '({ a() {} })',
+  '10n',
+  'import.meta',
+  'a ||= 1',
+  '({ x } = a)',
+  'void 0',
+  '"x".padEnd(1e9)',
+  'fromJSON("{")',
+  'keys(5)',
+  'unique("aa")',
+  '/(/.test("")',
 ]) {
   test(`refused: ${source}`, () => {
     assert.ok(error(source, { a: {}, b: 1 }) instanceof ExpressionError)
@@ -73,6 +110,39 @@ test('a prototype is no data', () => {
   assert.is(({} as { polluted?: number }).polluted, undefined)
   run('{ ["__proto__"]: { polluted: 1 } }')
   assert.is(({} as { polluted?: number }).polluted, undefined)
+})
+
+test('a parameter may have the name of a variable that is made on demand', () => {
+  const scope = Object.defineProperty({}, 'x', { get: () => 'made', enumerable: true })
+  assert.equal(run('[[1, 2].map(x => x * 2), x]', scope), [[2, 4], 'made'])
+})
+
+test('no key of data reaches a prototype', () => {
+  const data = JSON.parse('{"__proto__": {"polluted": 1}, "constructor": 2}')
+  assert.equal(Object.keys(run('{ ...d }', { d: data }) as object), ['__proto__', 'constructor'])
+  assert.equal(Object.keys(run('fromEntries(entries(d))', { d: data }) as object), ['__proto__', 'constructor'])
+  assert.is(run('[1].map(__proto__ => __proto__)[0]'), 1)
+  assert.is(run('{ ...d }.polluted', { d: data }), undefined)
+  assert.is(({} as { polluted?: number }).polluted, undefined)
+  assert.is(Object.hasOwn({}, 'polluted'), false)
+})
+
+test('what grows without bounds is stopped', () => {
+  for (const source of [
+    'range(0, 1000000).map(a => range(0, 1000000).map(b => a + b))',
+    'range(0, 60).reduce((a, _) => [...a, ...a], [1])',
+    'range(0, 60).reduce((a, _) => a + a, "x")',
+    `${'('.repeat(9000)}1${')'.repeat(9000)}`,
+    `${'!'.repeat(15000)}true`,
+    `'${'x'.repeat(30_000)}'`,
+  ])
+    assert.ok(error(source) instanceof ExpressionError, source.slice(0, 40))
+})
+
+test('a fact is a name of its own, with its place', () => {
+  const { names } = parseExpression("facts.kernel + facts['home'] + facts[x] + y.facts.z + l.map(facts => facts.q)")
+  assert.equal([...names.keys()], ['facts.kernel', 'facts', 'facts.home', 'x', 'y', 'l'])
+  assert.equal(names.get('facts.kernel'), { start: 6, end: 12 })
 })
 
 test('free names come with their places, bound names and globals do not', () => {
