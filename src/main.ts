@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { Command } from 'commander'
 import { type RunningOptions, withHostOptions, withRunOptions } from './commands/options.ts'
-import { UsageError } from './commands/usage-error.ts'
+import { Interrupted, UsageError } from './commands/usage-error.ts'
 import { version } from './commands/version.ts'
 
 let terminalGone = false
@@ -108,6 +108,7 @@ function exitOf(e: unknown): number {
     process.stderr.write(`runbook: ${e.message}\n${e.hint === undefined ? '' : `  fix: ${e.hint}\n`}`)
     return 4
   }
+  if (e instanceof Interrupted) return 130
   const { code, exitCode } = e as { code?: string; exitCode?: number }
   if (!code?.startsWith('commander.')) throw e
   return exitCode === 0 ? 0 : 4

@@ -2,22 +2,28 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Target } from '../inventory/connection.ts'
 import { openLocal } from '../transport/local.ts'
+import type { SshConnector } from '../transport/ssh.ts'
 import type { Connection } from '../transport/stream.ts'
 import type { RunningOptions } from './options.ts'
 import { askSecret } from './prompt.ts'
+import { Interrupted } from './usage-error.ts'
 
 /** Seconds between two signs of life: a host that gives none is lost after four times as long. */
 const keepalive = 10
 
-/** How hosts are connected to. ssh2 is loaded for the first host that needs it. */
-export function connectTo(
+/** How these hosts are connected to. What has to be asked for that is asked now: later the screen is the reporter's. ssh2 is
+ * loaded only where a host needs it. */
+export async function connectTo(
+  targets: readonly Target[],
   options: RunningOptions,
   password: string | undefined,
-): (target: Target) => Promise<Connection> {
-  let ssh: Promise<(target: Target) => Promise<Connection>> | undefined
-  const load = async () => {
+): Promise<(target: Target) => Promise<Connection>> {
+  const remote = targets.filter((t) => t.kind === 'ssh')
+  let ssh: SshConnector | undefined
+  let interrupted: Interrupted | undefined
+  if (remote.length > 0) {
     const { sshConnector } = await import('../transport/ssh.ts')
-    return sshConnector({
+    ssh = await sshConnector({
       knownHosts: options.knownHosts
         ? [options.knownHosts]
         : [join(homedir(), '.ssh/known_hosts'), '/etc/ssh/ssh_known_hosts'],
@@ -26,12 +32,17 @@ export function connectTo(
       keepalive,
       agent: process.env.SSH_AUTH_SOCK,
       password,
-      askPassphrase: (file) => askSecret(`passphrase of ${file}: `),
+      askPassphrase: (file) =>
+        askSecret(`passphrase of ${file}: `).catch((e: Error) => {
+          if (e instanceof Interrupted) interrupted = e
+          throw e
+        }),
     })
+    await ssh.unlock(remote)
+    if (interrupted) throw interrupted
   }
   return async (target) => {
     if (target.kind === 'local') return { exec: async (command) => openLocal(command), close: async () => {} }
-    ssh ??= load()
-    return (await ssh)(target)
+    return ssh!.connect(target)
   }
 }

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
-import { UsageError } from './usage-error.ts'
+import { Interrupted, UsageError } from './usage-error.ts'
 
 let last: Promise<unknown> = Promise.resolve()
 
@@ -18,14 +18,14 @@ function ask(question: string): Promise<string> {
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
   const lines = createInterface({ input: process.stdin, output: silent, terminal: true })
   return new Promise((resolve, reject) => {
-    lines.question('', (typed) => {
+    const end = (settle: () => void) => {
       process.stderr.write('\n')
+      settle()
       lines.close()
-      resolve(typed)
-    })
-    lines.on('SIGINT', () => {
-      lines.close()
-      reject(new UsageError('nothing was given'))
-    })
+    }
+    lines.question('', (typed) => end(() => resolve(typed)))
+    lines.on('SIGINT', () => end(() => reject(new Interrupted())))
+    // after an answer this says nothing new
+    lines.on('close', () => reject(new UsageError('nothing was given')))
   })
 }

@@ -19,6 +19,8 @@ export async function runPlays(
 ): Promise<number> {
   const become = options.askBecomePass ? await askSecret('sudo password: ') : undefined
   const password = options.askPass ? await askSecret('SSH password: ') : undefined
+  const targets = plays.flatMap((p) => p.hosts.map((h) => h.target))
+  const connect = await connectTo(targets, options, password)
   const reporter = await reporterFor(options, mode)
   const runOptions: RunOptions = {
     mode,
@@ -33,7 +35,7 @@ export async function runPlays(
     secrets: password === undefined ? [] : [password],
     forceHandlers: options.forceHandlers ?? false,
     strict: options.strict ?? false,
-    connect: connectTo(options, password),
+    connect,
     emit: (event) => reporter.report(event),
   }
   const run = new Run(runOptions)

@@ -10,6 +10,9 @@ export class UsageError extends Error {
   }
 }
 
+/** Ctrl-C at a question: exit code 130. */
+export class Interrupted extends Error {}
+
 /** Prints diagnostics to standard error.
  * @throws UsageError when one of them is an error. */
 export function reportDiagnostics(found: readonly Diagnostic[]): void {

@@ -15,14 +15,6 @@ export interface AuthMethod {
   readonly auth: object
 }
 
-/** The ways to try at once, and those that need a passphrase first: they are for when the others did not do. */
-export interface Ways {
-  readonly ready: readonly AuthMethod[]
-  /** Undefined where no key is encrypted.
-   * @throws ConnectError when the key stays closed. */
-  readonly unlock: (() => Promise<AuthMethod[]>) | undefined
-}
-
 interface AuthOptions {
   readonly agent: string | undefined
   readonly password: string | undefined
@@ -37,49 +29,82 @@ export class Identities {
   readonly #options: AuthOptions
   readonly #keys = new Map<string, ssh2.ParsedKey | Encrypted>()
   readonly #unlocked = new Map<string, Promise<ssh2.ParsedKey>>()
+  #agent: Promise<readonly Buffer[]> | undefined
 
   constructor(ssh: typeof ssh2, options: AuthOptions) {
     this.#ssh = ssh
     this.#options = options
   }
 
-  /** The key that is named, or else the agent's and the standard ones; then the password.
+  /** Asks for the passphrases that these hosts need, before anything is drawn over the question. What goes wrong is told
+   * when they are connected to. */
+  async unlock(targets: readonly SshTarget[]): Promise<void> {
+    const files = new Set(targets.map((t) => t.keyFile))
+    for (const keyFile of files) await this.ways({ ...targets[0]!, keyFile }).catch(() => {})
+  }
+
+  /** The ways to try, in order: the key that is named, or else the agent's and the standard ones; then the password.
    * @throws ConnectError for a named key that can't be used. */
-  ways(target: SshTarget): Ways {
-    const files = target.keyFile === undefined ? standardFiles() : [target.keyFile]
-    const keys = files.flatMap((file) => {
-      try {
-        return [{ file, key: this.#read(file) }]
-      } catch (e) {
-        if (target.keyFile !== undefined) throw e
-        return []
-      }
-    })
-    const locked = keys.filter(({ key }) => key instanceof Encrypted).map(({ file }) => file)
-    const open = keys.flatMap(({ file, key }) => (key instanceof Encrypted ? [] : [publicKey(target, file, key)]))
-    const wantsAgent = target.keyFile === undefined || locked.length > 0
-    const agent = wantsAgent && this.#options.agent ? [agentKeys(target, this.#options.agent)] : []
+  async ways(target: SshTarget): Promise<AuthMethod[]> {
     const password = target.password ?? this.#options.password
-    return {
-      ready: [...agent, ...open, ...(password === undefined ? [] : byPassword(target, password))],
-      unlock:
-        locked.length === 0
-          ? undefined
-          : async () => {
-              const unlocked: AuthMethod[] = []
-              for (const file of locked) unlocked.push(publicKey(target, file, await this.#unlock(file)))
-              return unlocked
-            },
+    const typed = password === undefined ? [] : byPassword(target, password)
+    if (target.keyFile !== undefined) return [await this.#byKey(target, target.keyFile), ...typed]
+    const { agent } = this.#options
+    const held = await this.#held()
+    const files = standardFiles().filter((file) => this.#isUsable(file))
+    const open = files.filter((file) => !(this.#read(file) instanceof Encrypted))
+    // an encrypted standard key is opened only where there is nothing else
+    const some = open.length > 0 || held.length > 0 || password !== undefined ? open : files.slice(0, 1)
+    const keys: AuthMethod[] = []
+    for (const file of some) keys.push(await this.#byKey(target, file))
+    return [...(agent ? [agentKeys(target, agent)] : []), ...keys, ...typed]
+  }
+
+  /** A key by its file, or by the agent that holds it opened. */
+  async #byKey(target: SshTarget, file: string): Promise<AuthMethod> {
+    const key = this.#read(file)
+    if (!(key instanceof Encrypted)) return publicKey(target, file, key)
+    const { agent } = this.#options
+    const open = agent && key.wire && (await this.#held()).some((held) => held.equals(key.wire!))
+    if (!open) return publicKey(target, file, await this.#unlock(file))
+    return { ...agentKeys(target, this.#only(agent, key.wire!)), label: `the key ${file} by the agent` }
+  }
+
+  /** The keys of the agent; none where it can not be asked. */
+  #held(): Promise<readonly Buffer[]> {
+    const { agent } = this.#options
+    this.#agent ??= new Promise((resolve) => {
+      if (!agent) return resolve([])
+      this.#ssh.createAgent(agent).getIdentities((e, keys) => resolve(e ? [] : (keys ?? []).map((k) => wireOf(k))))
+    })
+    return this.#agent
+  }
+
+  /** An agent that knows of one key only: a server counts each that is shown to it. */
+  #only(path: string, wire: Buffer): ssh2.BaseAgent {
+    const agent = this.#ssh.createAgent(path)
+    const all = agent.getIdentities.bind(agent)
+    agent.getIdentities = (done) =>
+      all((e, keys) => done(e, (keys?.filter((k) => wireOf(k).equals(wire)) ?? []) as never))
+    return agent
+  }
+
+  #isUsable(file: string): boolean {
+    try {
+      return Boolean(this.#read(file))
+    } catch {
+      return false
     }
   }
 
   #read(file: string): ssh2.ParsedKey | Encrypted {
     const known = this.#keys.get(file)
     if (known) return known
-    const key = this.#ssh.utils.parseKey(readKeyFile(file))
+    const bytes = readKeyFile(file)
+    const key = this.#ssh.utils.parseKey(bytes)
     if (key instanceof Error && !/encrypted/i.test(key.message))
       throw new ConnectError('auth', `${file} is no key that can be used: ${key.message}`)
-    const read = key instanceof Error ? new Encrypted() : one(key)
+    const read = key instanceof Error ? new Encrypted(publicPart(bytes.toString('latin1'))) : one(key)
     this.#keys.set(file, read)
     return read
   }
@@ -110,8 +135,40 @@ export class Identities {
   }
 }
 
-/** A key that needs its passphrase. */
-class Encrypted {}
+/** A key that needs its passphrase; `wire` is its public part, where the file tells it. */
+class Encrypted {
+  readonly wire: Buffer | undefined
+  constructor(wire: Buffer | undefined) {
+    this.wire = wire
+  }
+}
+
+/** OpenSSH's own format has the public part in the clear. */
+function publicPart(text: string): Buffer | undefined {
+  const body = /-----BEGIN OPENSSH PRIVATE KEY-----([^-]*)/.exec(text)?.[1]
+  if (body === undefined) return undefined
+  const bytes = Buffer.from(body, 'base64')
+  let at = 'openssh-key-v1\0'.length
+  const next = () => {
+    const end = at + 4 + bytes.readUInt32BE(at)
+    const part = bytes.subarray(at + 4, end)
+    at = end
+    return part
+  }
+  try {
+    for (let i = 0; i < 3; i++) next()
+    at += 4
+    return next()
+  } catch {
+    return undefined
+  }
+}
+
+function wireOf(key: unknown): Buffer {
+  if (Buffer.isBuffer(key)) return key
+  const parsed = key as { getPublicSSH?: () => Buffer; pubKey?: Buffer }
+  return parsed.getPublicSSH?.() ?? parsed.pubKey ?? Buffer.alloc(0)
+}
 
 function one(key: ssh2.ParsedKey | ssh2.ParsedKey[]): ssh2.ParsedKey {
   return (Array.isArray(key) ? key[0] : key) as ssh2.ParsedKey
@@ -138,7 +195,7 @@ function publicKey({ user }: SshTarget, file: string, key: ssh2.ParsedKey): Auth
   return { label: `the key ${file}`, needs: 'publickey', auth: { username: user, type: 'publickey', key } }
 }
 
-function agentKeys({ user }: SshTarget, agent: string): AuthMethod {
+function agentKeys({ user }: SshTarget, agent: string | ssh2.BaseAgent): AuthMethod {
   return { label: 'the keys of the agent', needs: 'publickey', auth: { username: user, type: 'agent', agent } }
 }
 

@@ -43,8 +43,15 @@ const handshakes = 8
 /** Seconds for which a handshake that sshd dropped all the same is tried again. */
 const patience = 20
 
+export interface SshConnector {
+  /** Asks for the passphrases that these hosts need. */
+  readonly unlock: (targets: readonly SshTarget[]) => Promise<void>
+  /** @throws ConnectError */
+  readonly connect: (target: SshTarget) => Promise<Connection>
+}
+
 /** Connects to hosts by ssh2; what hosts have in common (keys, known hosts) is read once. */
-export async function sshConnector(options: SshOptions): Promise<(target: SshTarget) => Promise<Connection>> {
+export async function sshConnector(options: SshOptions): Promise<SshConnector> {
   const { default: ssh2 } = await import('ssh2')
   const known = loadKnownHosts(options.knownHosts)
   const pacer = new Pacer(handshakes)
@@ -62,16 +69,9 @@ export async function sshConnector(options: SshOptions): Promise<(target: SshTar
       }
     }
   }
-  return async (target) => {
-    const { ready, unlock } = identities.ways(target)
-    if (!unlock) return attempt(target, ready)
-    if (ready.length === 0) return attempt(target, await unlock())
-    try {
-      return await attempt(target, ready)
-    } catch (e) {
-      if (!(e instanceof ConnectError) || e.reason !== 'auth') throw e
-      return attempt(target, await unlock())
-    }
+  return {
+    unlock: (targets) => identities.unlock(targets),
+    connect: async (target) => attempt(target, await identities.ways(target)),
   }
 }
 

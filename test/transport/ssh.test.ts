@@ -32,7 +32,7 @@ function keyFile(key: { private: string }): string {
 }
 
 async function refusal(options: SshOptions, target: SshTarget): Promise<ConnectError> {
-  const connect = await sshConnector(options)
+  const { connect } = await sshConnector(options)
   const e = await connect(target).then(
     (c) => c.close().then(() => new Error('it connected')),
     (x: unknown) => x,
@@ -89,14 +89,15 @@ test('a changed and a revoked key are refused, also with --accept-new', () =>
 test('--accept-new adds a key once, for twenty at the same time', () =>
   withPeer({ hostKeys: [hostKey] }, async ({ port }) => {
     const known = join(dir, 'new/ssh/known_hosts')
-    const connect = await sshConnector(optionsWith(known, { acceptNew: true }))
+    const { connect } = await sshConnector(optionsWith(known, { acceptNew: true }))
     const target = targetAt(port, { keyFile: keyFile(userKey) })
     const all = await Promise.all(Array.from({ length: 20 }, () => connect(target)))
     await Promise.all(all.map((c) => c.close()))
     assert.is(readFileSync(known, 'utf8'), `[127.0.0.1]:${port} ${hostKey.line}\n`)
     assert.is(statSync(known).mode & 0o777, 0o600)
     assert.is(statSync(join(dir, 'new/ssh')).mode & 0o777, 0o700)
-    await (await (await sshConnector(optionsWith(known)))(target)).close()
+    const again = await sshConnector(optionsWith(known))
+    await (await again.connect(target)).close()
   }))
 
 test('a key that can not be remembered is not accepted', () =>
@@ -129,7 +130,7 @@ test("ssh2's hostVerifier fails open, so ours answers with a boolean", () =>
 test('a key that is not the known one when keys are exchanged again ends the connection', () =>
   withPeer({ hostKeys: [hostKey] }, async (peer) => {
     const { port, connections } = peer
-    const connect = await sshConnector(optionsWith(knowing(port, [hostKey])))
+    const { connect } = await sshConnector(optionsWith(knowing(port, [hostKey])))
     const connection = await connect(targetAt(port, { keyFile: keyFile(userKey) }))
     const rekey = () =>
       new Promise<void>((r) => (connections[0] as unknown as { rekey(cb: () => void): void }).rekey(r))
@@ -148,14 +149,14 @@ test('a key that is not the known one when keys are exchanged again ends the con
 test('the type of key that is known is asked for', () => {
   const rsa = newKey('rsa')
   return withPeer({ hostKeys: [hostKey, rsa, newKey('ecdsa')] }, async ({ port }) => {
-    const connect = await sshConnector(optionsWith(knowing(port, [rsa])))
+    const { connect } = await sshConnector(optionsWith(knowing(port, [rsa])))
     await (await connect(targetAt(port, { keyFile: keyFile(userKey) }))).close()
   })
 })
 
 test('any bytes, the exit code, what is said on standard error', () =>
   withPeer({ hostKeys: [hostKey] }, async ({ port }) => {
-    const connect = await sshConnector(optionsWith(knowing(port, [hostKey])))
+    const { connect } = await sshConnector(optionsWith(knowing(port, [hostKey])))
     const connection = await connect(targetAt(port, { keyFile: keyFile(userKey) }))
     const stream = await connection.exec('cat; echo bad >&2; exit 7')
     const parts: Buffer[] = []
@@ -195,7 +196,7 @@ test('a password by itself and by keyboard-interactive; what is asked for with a
   ]
   for (const allows of [['password'], ['keyboard-interactive']] as const)
     await withPeer({ hostKeys: [hostKey], allows, password: 'right', prompts }, async ({ port, logins }) => {
-      const connect = await sshConnector(optionsWith(knowing(port, [hostKey]), { password: 'right' }))
+      const { connect } = await sshConnector(optionsWith(knowing(port, [hostKey]), { password: 'right' }))
       await (await connect(targetAt(port))).close()
       assert.is(logins.at(-1)!.method, allows[0])
       if (allows[0] === 'keyboard-interactive') assert.equal(logins.at(-1)!.prompts, ['', 'right'])
@@ -212,14 +213,14 @@ test('an agent; one that is gone is passed over', async () => {
     assert.is(spawnSync('ssh-add', ['-q', file], { env }).status, 0)
     await withPeer({ hostKeys: [hostKey], publicKeys: [userKey.wire] }, async ({ port }) => {
       const known = knowing(port, [hostKey])
-      const connect = await sshConnector(optionsWith(known, { agent: join(dir, 'agent') }))
+      const { connect } = await sshConnector(optionsWith(known, { agent: join(dir, 'agent') }))
       await (await connect(targetAt(port))).close()
       const gone = await refusal(optionsWith(known, { agent: join(dir, 'no agent') }), targetAt(port))
       assert.match(gone.message, /the keys of the agent \(/)
     })
     await withPeer({ hostKeys: [hostKey], allows: ['publickey', 'password'], password: 'right' }, async ({ port }) => {
       const options = { agent: join(dir, 'no agent'), password: 'right' }
-      const connect = await sshConnector(optionsWith(knowing(port, [hostKey]), options))
+      const { connect } = await sshConnector(optionsWith(knowing(port, [hostKey]), options))
       await (await connect(targetAt(port))).close()
     })
   } finally {
@@ -227,38 +228,53 @@ test('an agent; one that is gone is passed over', async () => {
   }
 })
 
-test('the passphrase of an encrypted key is asked for once, and only where nothing else lets us in', async () => {
+test('the passphrase of an encrypted key is asked for once, unless the agent holds it', async () => {
   const file = join(dir, 'locked')
   spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', 'canary-passphrase', '-C', '', '-f', file])
   const wire = Buffer.from(readFileSync(`${file}.pub`, 'utf8').split(' ')[1]!, 'base64')
-  await withPeer(
-    { hostKeys: [hostKey], allows: ['publickey', 'password'], publicKeys: [wire], password: 'right' },
-    async ({ port }) => {
-      const known = knowing(port, [hostKey])
-      let asked = 0
-      const ask = async (answer: string) => {
-        asked++
-        return answer
-      }
-      const askPassphrase = () => ask('canary-passphrase')
-      const connect = await sshConnector(optionsWith(known, { askPassphrase }))
-      const all = await Promise.all(Array.from({ length: 5 }, () => connect(targetAt(port, { keyFile: file }))))
-      await Promise.all(all.map((c) => c.close()))
-      assert.is(asked, 1)
-      const byPassword = await sshConnector(optionsWith(known, { password: 'right', askPassphrase }))
-      await (await byPassword(targetAt(port, { keyFile: file }))).close()
-      assert.is(asked, 1)
-      const wrong = await refusal(
-        optionsWith(known, { askPassphrase: () => ask('wrong-canary') }),
-        targetAt(port, { keyFile: file }),
-      )
-      assert.match(wrong.message, /the passphrase does not open the key/)
-      assert.not.match(wrong.message, /canary/)
-      const nobody = await refusal(optionsWith(known), targetAt(port, { keyFile: file }))
-      assert.match(nobody.message, /is encrypted: there is no terminal to ask on/)
-      assert.match(nobody.hint!, /ssh-add/)
-    },
-  )
+  let asked = 0
+  const ask = async (answer: string) => {
+    asked++
+    return answer
+  }
+  await withPeer({ hostKeys: [hostKey], publicKeys: [wire] }, async ({ port, logins }) => {
+    const known = knowing(port, [hostKey])
+    const target = targetAt(port, { keyFile: file })
+    const { connect, unlock } = await sshConnector(
+      optionsWith(known, { askPassphrase: () => ask('canary-passphrase') }),
+    )
+    await unlock([target, target])
+    assert.is(asked, 1)
+    const all = await Promise.all(Array.from({ length: 5 }, () => connect(target)))
+    await Promise.all(all.map((c) => c.close()))
+    assert.is(asked, 1)
+    const wrong = await refusal(optionsWith(known, { askPassphrase: () => ask('wrong-canary') }), target)
+    assert.match(wrong.message, /the passphrase does not open the key/)
+    assert.not.match(wrong.message, /canary/)
+    const nobody = await refusal(optionsWith(known), target)
+    assert.match(nobody.message, /is encrypted: there is no terminal to ask on/)
+    assert.match(nobody.hint!, /ssh-add/)
+
+    const agent = spawnSync('ssh-agent', ['-s', '-a', join(dir, 'agent2')], { encoding: 'utf8' })
+    const pid = Number(/SSH_AGENT_PID=(\d+)/.exec(agent.stdout)![1])
+    try {
+      const env = { ...process.env, SSH_AUTH_SOCK: join(dir, 'agent2') }
+      for (const key of [keyFile(newKey()), keyFile(newKey())]) spawnSync('ssh-add', ['-q', key], { env })
+      const opened = join(dir, 'opened')
+      writeFileSync(opened, readFileSync(file), { mode: 0o600 })
+      spawnSync('ssh-keygen', ['-q', '-p', '-P', 'canary-passphrase', '-N', '', '-f', opened])
+      assert.is(spawnSync('ssh-add', ['-q', opened], { env }).status, 0)
+      const before = [asked, logins.length]
+      const held = await sshConnector(optionsWith(known, { agent: join(dir, 'agent2'), askPassphrase: () => ask('x') }))
+      await held.unlock([target])
+      await (await held.connect(target)).close()
+      assert.is(asked, before[0])
+      // only this key of the agent was shown: once to ask, once signed
+      assert.is(logins.length - before[1]!, 2)
+    } finally {
+      process.kill(pid)
+    }
+  })
 })
 
 test('each way a connection does not come about has its own words', async () => {
@@ -303,7 +319,7 @@ test('handshakes that are dropped are tried again; at most eight are under way w
       for (const s of [client, host]) s.on('error', () => [client, host].forEach((x) => void x.destroy()))
     })
     try {
-      const connect = await sshConnector(optionsWith(knowing(door.port, [hostKey])))
+      const { connect } = await sshConnector(optionsWith(knowing(door.port, [hostKey])))
       const file = keyFile(userKey)
       const all = await Promise.all(Array.from({ length: 60 }, () => connect(targetAt(door.port, { keyFile: file }))))
       assert.is(all.length, 60)
@@ -318,7 +334,7 @@ test('a connection that falls silent is lost in bounded time, one that is cut at
   withPeer({ hostKeys: [hostKey] }, async (peer) => {
     const proxy = await startProxy(peer)
     try {
-      const connect = await sshConnector(optionsWith(knowing(proxy.port, [hostKey]), { keepalive: 1 }))
+      const { connect } = await sshConnector(optionsWith(knowing(proxy.port, [hostKey]), { keepalive: 1 }))
       const target = targetAt(proxy.port, { keyFile: keyFile(userKey) })
       const [one, two] = [await connect(target), await connect(target)]
       const cut = await one.exec('sleep 20')
