@@ -286,7 +286,7 @@ async function passwords(lab: Lab): Promise<void> {
   ] as const) {
     const given = await run({ one: at }, ['-k'], [['SSH password: ', typed]])
     assert.is(given.status, status, given.screen)
-    assert.match(given.screen, /nothing was given|interrupted/)
+    if (status === 4) assert.match(given.screen, /nothing was given/)
   }
   const piped = await told(lab, ['apply', ping(), '-k', '-i', inventory(lab, two)])
   assert.is(piped.status, 4)
