@@ -83,31 +83,68 @@ export default defineModule({
     group: vault`,
 })({
   reads: (p) => ({ at: entry(p.path), now: content(p.path) }),
-  plan: (p, { at, now }, { facts }) => {
-    const bytes = print(p)
+  plan: (p, { at, now }, { facts, secret }) => {
+    if (now.denied) return fail(`${p.path} may not be read by ${facts.user}`, { hint: '`become: true`' })
+    const stanzas = stanzasOf(p)
+    if ('failed' in stanzas) return stanzas
+    const bytes = print(p, stanzas)
     if ('failed' in bytes) return bytes
-    const steps = placeFile({ at, now, bytes, want: p, umask: facts.umask, backup: p.backup, secret: hasPin(p) })
-    return 'failed' in steps ? steps : { steps, result: { path: p.path }, warnings: traps(p) }
+    const secrets = stanzas.flatMap((s) => secretsIn(s.body.attributes)).concat(secretsIn((p.settings ?? {}) as Body))
+    for (const value of secrets) secret(value)
+    const steps = placeFile({
+      at,
+      now,
+      bytes,
+      want: { owner: p.owner, group: p.group, mode: p.mode },
+      umask: facts.umask,
+      backup: p.backup,
+      // what was there may hold another one
+      secret: secrets.length > 0 || secretName.test(now.bytes?.toString('latin1') ?? ''),
+    })
+    return 'failed' in steps ? steps : { steps, result: { path: p.path }, warnings: traps(stanzas) }
   },
 })
 
-function print(p: P) {
+const secretName = /\b(\w*_)?(pin|password|token|secret|secret_key|access_key|client_secret)"?\s*[=:]/i
+
+/** Values that nobody is to see, however deep. */
+function secretsIn(value: HclValue, name = ''): string[] {
+  if (Array.isArray(value)) return value.flatMap((v) => secretsIn(v, name))
+  if (typeof value === 'object' && value !== null)
+    return Object.entries(value).flatMap(([key, v]) => secretsIn(v as HclValue, key))
+  return secretName.test(`${name} =`) && value !== undefined && value !== null ? [String(value)] : []
+}
+
+/** All stanzas in the order in which they are written. */
+function stanzasOf(p: P) {
   const blocks: HclBlock[] = []
+  const wrong: string[] = []
+  const body = (name: string, given: unknown): HclBlock['body'] => {
+    if (given !== null && given !== undefined && (typeof given !== 'object' || Array.isArray(given))) wrong.push(name)
+    return { attributes: (given ?? {}) as Body, blocks: [] }
+  }
   const labelled = (type: string, given: Readonly<Record<string, unknown>> | undefined) => {
-    for (const [label, body] of Object.entries(given ?? {}))
-      blocks.push({ type, labels: [label], body: { attributes: (body ?? {}) as Body, blocks: [] } })
+    for (const [label, settings] of Object.entries(given ?? {}))
+      blocks.push({ type, labels: [label], body: body(`${type}.${label}`, settings) })
   }
   for (const l of p.listener ?? []) labelled('listener', l)
   labelled('storage', p.storage)
   labelled('seal', p.seal)
   labelled('entropy', p.entropy)
-  if (p.telemetry) blocks.push({ type: 'telemetry', labels: [], body: { attributes: p.telemetry as Body, blocks: [] } })
-  for (const s of p.stanzas ?? [])
-    blocks.push({ type: s.type, labels: s.labels ?? [], body: { attributes: (s.body ?? {}) as Body, blocks: [] } })
+  if (p.telemetry) blocks.push({ type: 'telemetry', labels: [], body: body('telemetry', p.telemetry) })
+  for (const s of p.stanzas ?? []) blocks.push({ type: s.type, labels: s.labels ?? [], body: body(s.type, s.body) })
+  if (wrong.length > 0)
+    return fail(`\`${wrong[0]}\` has to be a mapping of settings`, { hint: 'as in `storage: { file: { path: … } }`' })
+  return blocks
+}
+
+function print(p: P, blocks: readonly HclBlock[]) {
   const { api_addr, cluster_addr, ui, disable_mlock, plugin_directory } = p
   const own = Object.entries({ api_addr, cluster_addr, ui, disable_mlock, plugin_directory }).filter(
     ([, v]) => v !== undefined,
   )
+  const twice = own.find(([name]) => p.settings !== undefined && name in p.settings)
+  if (twice) return fail(`\`${twice[0]}\` is given twice, once in \`settings\``)
   try {
     return Buffer.from(
       printHcl({ attributes: { ...Object.fromEntries(own), ...(p.settings as Body) } as Body, blocks }),
@@ -118,29 +155,23 @@ function print(p: P) {
   }
 }
 
-const bodies = (given: Readonly<Record<string, unknown>> | undefined) =>
-  Object.values(given ?? {}) as (Readonly<Record<string, unknown>> | undefined)[]
-
-const hasPin = (p: P) => bodies(p.seal).some((b) => b?.pin !== undefined)
-
 /** What the vendor's guide does for a test and nobody should for real. */
-function traps(p: P): string[] {
+function traps(stanzas: readonly HclBlock[]): string[] {
   const found: string[] = []
-  for (const body of bodies(p.storage)) {
-    const path = String(body?.path ?? '')
-    if (/^\/(var\/)?tmp(\/|$)/.test(path))
+  const bodies = (...types: string[]) => stanzas.filter((s) => types.includes(s.type)).map((s) => s.body.attributes)
+  for (const { path } of bodies('storage', 'ha_storage', 'backend'))
+    if (/^\/(var\/)?tmp(\/|$)/.test(String(path ?? '')))
       found.push(
         `storage at ${path}: with PrivateTmp in the unit systemd removes it when the service stops, and every secret is lost`,
       )
-  }
-  for (const body of (p.listener ?? []).flatMap(bodies)) {
-    const open = /^(0\.0\.0\.0|\[::\]|:)/.test(String(body?.address ?? ''))
-    if (open && String(body?.tls_disable) === 'true')
+  for (const { address, tls_disable } of bodies('listener')) {
+    const open = /^(0\.0\.0\.0|\[?::\]?|\*)?(:\d+)?$/.test(String(address ?? '-'))
+    if (open && /^(1|t|true)$/i.test(String(tls_disable)))
       found.push(
-        `the listener at ${body?.address} takes plain HTTP from everywhere: tokens and secrets cross the network in clear`,
+        `the listener at ${address} takes plain HTTP from everywhere: tokens and secrets cross the network in clear`,
       )
   }
-  if (hasPin(p))
+  if (bodies('seal').some((b) => b.pin !== undefined))
     found.push('the PIN stands in the file: give it as VAULT_HSM_PIN in an environment file that only root may read')
   return found
 }

@@ -17,9 +17,11 @@ export interface Tagged {
   readonly unclosed?: string
 }
 
-const opening = /^\s*<([A-Za-z][\w-]*)>\s*$/
-const closing = /^\s*<\/([A-Za-z][\w-]*)>\s*$/
-const pair = /^(\s*<([A-Za-z][\w-]*)>[ \t]*)(.*?)([ \t]*<\/\2>\s*)$/
+// \s would take the last byte of some letters in UTF-8 for a blank; the first line may begin with a byte order mark
+const opening = /^(?:\xef\xbb\xbf)?[ \t]*<([A-Za-z][\w-]*)>[ \t]*(?:#.*)?\r?\n?$/
+const closing = /^[ \t]*<\/([A-Za-z][\w-]*)>[ \t]*(?:#.*)?\r?\n?$/
+const pair = /^([ \t]*<([A-Za-z][\w-]*)>[ \t]*)(.*?)([ \t]*<\/\2>[ \t]*(?:#.*)?\r?\n?)$/
+const trimmed = (text: string) => text.replace(/^[ \t]+|[ \t]+$/g, '')
 
 /** Never fails: a line of another shape is kept and has no tag. */
 export function parseTagged(text: string): Tagged {
@@ -57,10 +59,10 @@ export function tagValues(file: Tagged, section: string, tag: string): string[] 
 export function setTag(file: Tagged, section: string, tag: string, values: readonly string[]): Tagged {
   if (file.unclosed !== undefined) throw new RangeError(`the section <${file.unclosed}> is never closed`)
   for (const v of values) {
-    if (/[\r\n]/.test(v) || v.includes(`</${tag}>`))
+    if (/[\r\n\0]/.test(v) || v.includes(`</${tag}>`))
       throw new RangeError(`a value of ${tag} cannot hold a line break or its own closing tag`)
   }
-  const wanted = values.map((v) => v.trim())
+  const wanted = values.map(trimmed)
   const have = tagValues(file, section, tag)
   if (have.length === wanted.length && have.every((v, i) => v === wanted[i])) return file
   let next = 0
@@ -80,7 +82,7 @@ export function setTag(file: Tagged, section: string, tag: string, values: reado
 function rewritten(line: Line, value: string): Line {
   const [, before, , , after] = pair.exec(line.raw)!
   // an empty value may have had no blank between its tags
-  const [left, right] = [before!.endsWith('>') ? `${before} ` : before!, /^\s/.test(after!) ? after! : ` ${after}`]
+  const [left, right] = [before!.endsWith('>') ? `${before} ` : before!, /^[ \t]/.test(after!) ? after! : ` ${after}`]
   return { ...line, raw: `${left}${value}${right}`, value }
 }
 
@@ -97,7 +99,7 @@ function inserted(lines: readonly Line[], section: string, tag: string, values: 
     inside.findLast(([l]) => l.tag === tag) ??
     inside.findLast(([l]) => l.tag !== undefined) ??
     inside.find(([l]) => l.mark === 'open')!
-  const indent = kin[0].mark === 'open' ? '    ' : /^\s*/.exec(kin[0].raw)![0]
+  const indent = kin[0].mark === 'open' ? '    ' : /^[ \t]*/.exec(kin[0].raw)![0]
   const end = ending(lines)
   const fresh = values.map(
     (value): Line => ({ raw: `${indent}<${tag}> ${value} </${tag}>${end}`, section, tag, value }),

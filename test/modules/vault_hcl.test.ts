@@ -1,0 +1,92 @@
+import { parse } from '@cdktf/hcl2json'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type Given, plan, scriptOf } from './plan.ts'
+import { directory, file } from './world.ts'
+
+const path = '/etc/vault.d/vault.hcl'
+const of = (params: object, given: Given = {}) =>
+  plan('vault_hcl', params, { host: { '/etc/vault.d': directory() }, diff: true, ...given })
+
+const guide = {
+  seal: {
+    pkcs11: { lib: '/l.so', slot: '0', key_label: 'hsm_demo', hmac_key_label: 'hsm_hmac_demo', generate_key: 'true' },
+  },
+  entropy: { seal: { mode: 'augmentation' } },
+  storage: { file: { path: '/var/lib/vault' } },
+  listener: [{ tcp: { address: '127.0.0.1:8200', tls_disable: 'true' } }, { tcp: { address: '0.0.0.0:8300' } }],
+  telemetry: { disable_hostname: true },
+  api_addr: 'http://127.0.0.1:8200',
+  cluster_addr: 'https://127.0.0.1:8201',
+  ui: true,
+  disable_mlock: true,
+  plugin_directory: '/p',
+  settings: { max_lease_ttl: '768h' },
+  stanzas: [{ type: 'service_registration', labels: ['kubernetes'], body: { namespace: 'x' } }],
+}
+
+test('every parameter is in the file, as HCL that its own parser reads', async () => {
+  const { plan: planned, steps, again, warnings } = await of(guide)
+  assert.match(steps.join(), /^create \/etc\/vault.d\/vault.hcl/)
+  assert.equal([again, warnings], [[], []])
+  assert.match(scriptOf(planned!.steps[0]!), /chmod 00640/)
+  assert.equal(JSON.parse(JSON.stringify(await parse('v.hcl', planned!.steps[0]!.diff!.after!.toString()))), {
+    api_addr: 'http://127.0.0.1:8200',
+    cluster_addr: 'https://127.0.0.1:8201',
+    ui: true,
+    disable_mlock: true,
+    plugin_directory: '/p',
+    max_lease_ttl: '768h',
+    listener: { tcp: [{ address: '127.0.0.1:8200', tls_disable: 'true' }, { address: '0.0.0.0:8300' }] },
+    storage: { file: [{ path: '/var/lib/vault' }] },
+    seal: { pkcs11: [guide.seal.pkcs11] },
+    entropy: { seal: [{ mode: 'augmentation' }] },
+    telemetry: [{ disable_hostname: true }],
+    service_registration: { kubernetes: [{ namespace: 'x' }] },
+  })
+})
+
+test('the traps of the guide are told, wherever they stand', async () => {
+  const told = async (params: object) => (await of(params)).warnings.map((w) => w.split(' ').slice(0, 4).join(' '))
+  for (const at of ['/tmp/vault', '/var/tmp', '/tmp'])
+    assert.equal(await told({ storage: { file: { path: at } } }), [`storage at ${at}: with`])
+  assert.equal(await told({ storage: { raft: { path: '/tmpfs/x' } } }), [])
+  for (const address of ['0.0.0.0:8200', '[::]:8200', ':8200'])
+    for (const tls_disable of [true, 'true', 1, '1'])
+      assert.equal(await told({ listener: [{ tcp: { address, tls_disable } }] }), [`the listener at ${address}`])
+  assert.equal(await told({ listener: [{ tcp: { address: '0.0.0.0:8200', tls_disable: false } }] }), [])
+  assert.equal(await told({ listener: [{ tcp: { address: '127.0.0.1:8200', tls_disable: true } }] }), [])
+  assert.equal(await told({ seal: { pkcs11: { pin: '1' } } }), ['the PIN stands in'])
+  const stanza = { type: 'storage', labels: ['file'], body: { path: '/tmp/x' } }
+  assert.equal(await told({ stanzas: [stanza] }), ['storage at /tmp/x: with'])
+})
+
+test('a PIN, a token, a password is shown nowhere', async () => {
+  const shown = async (params: object, before = '') => {
+    const { plan: planned, secrets, ...rest } = await of(params, { host: { [path]: file(before) } })
+    assert.is(planned?.steps.some((s) => s.diff !== undefined) ?? false, false)
+    assert.not.match(JSON.stringify([rest, planned?.result]), /CANARY/)
+    return [...new Set(secrets)]
+  }
+  assert.equal(await shown({ seal: { pkcs11: { pin: 'CANARY' } } }), ['CANARY'])
+  assert.equal(await shown({ storage: { consul: { token: 'CANARY' } } }), ['CANARY'])
+  assert.equal(await shown({ stanzas: [{ type: 'x', body: { deep: [{ client_secret: 'CANARY' }] } }] }), ['CANARY'])
+  assert.equal(await shown({ ui: true }, 'seal "pkcs11" {\n  pin = "CANARY"\n}\n'), [])
+  assert.equal((await of(guide)).secrets, [])
+})
+
+test('what cannot be written is an error', async () => {
+  assert.match((await of({ storage: { file: '/x' } })).failed ?? '', /`storage.file` has to be a mapping/)
+  assert.match((await of({ ui: true, settings: { ui: false } })).failed ?? '', /`ui` is given twice/)
+  assert.match((await of({ settings: { 'a b': 1 } })).failed ?? '', /cannot be a name/)
+  assert.match((await of({ settings: { a: [null] } })).failed ?? '', /no way to write null/)
+  assert.match((await of({ ui: true }, { host: {} })).failed ?? '', /the directory \/etc\/vault.d does not exist/)
+})
+
+test('nothing is changed where all is so', async () => {
+  const after = (await of(guide)).plan!.steps[0]!.diff!.after!
+  assert.equal((await of(guide, { host: { [path]: file(after, { mode: 0o640 }) } })).steps, [])
+  assert.equal((await of(guide, { host: { [path]: file(after) } })).steps, [`set mode 0640 (was 0644) of ${path}`])
+})
+
+test.run()
