@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import { factNames } from '../host/facts.ts'
-import { type Target, type TargetDefaults, targetOf } from '../inventory/connection.ts'
+import { ignoredVariables, type Target, type TargetDefaults, targetOf } from '../inventory/connection.ts'
 import type { Inventory, Variable } from '../inventory/inventory.ts'
 import { matchPattern } from '../inventory/pattern.ts'
 import { magicOf, variablesOf } from '../inventory/variables.ts'
@@ -166,6 +166,7 @@ function readyHost(
     const extra = [...selection.extra].map(([k, value]) => [k, { value, from: '--extra-vars' }] as const)
     const all = extra.length === 0 ? variables : new Map([...variables, ...extra])
     const evaluate = ({ value }: Variable) => (value.constant ? value.evaluate({}) : evaluated(value))
+    for (const d of ignoredVariables(all)) report(d)
     return { target: targetOf(name, all, evaluate, selection.target), variables, given }
   } catch (e) {
     if (!(e instanceof ValueError)) throw e

@@ -8,7 +8,7 @@ import type { Module } from '../module.ts'
 import { Unknown, UnknownValue } from '../unknown.ts'
 import { type Answer, consult, factsWanted, type Instance, type LoopItem, type PlannedStep } from './instance.ts'
 import { judge, type Verdict } from './judge.ts'
-import { advance, atNext, copyOf, type Memory, type Queue, stops } from './memory.ts'
+import { advance, atNext, copyOf, handlersNamed, type Memory, type Queue, stops } from './memory.ts'
 import { type Models, ReadsByUser } from './models.ts'
 import type { HostScope } from './scope.ts'
 import { type Affected, affectedBy, affectedEffects, affectedReads, effectsOfUnknown } from './touches.ts'
@@ -70,16 +70,35 @@ export function walk(ground: Ground, start: Memory): Walked {
   return end('done')
 }
 
+/** Names with templates are looked at before the task changes anything.
+ * @throws ValueError for one that no handler has. */
+function mustNotify(ground: Ground, task: Task, scope: Scope): void {
+  for (const value of task.notify) {
+    const name = value.constant
+      ? undefined
+      : namesOf(ground, value, scope).find((n) => handlersNamed(ground.queue, n).length === 0)
+    if (name !== undefined)
+      throw new ValueError({
+        code: 'notify',
+        severity: 'error',
+        message: `no handler of this play is named \`${name}\` or listens to it`,
+        span: value.span,
+      })
+  }
+}
+
 /** The names a task notifies; those that can't be said yet are judged when it has run. */
 export function notifies(ground: Ground, { task, scope }: Instance): string[] {
-  return task.notify.flatMap((value) => {
-    try {
-      return [ground.scope.evaluate(value, scope)].flat().map(String)
-    } catch (e) {
-      if (e instanceof UnknownValue || e instanceof ValueError) return []
-      throw e
-    }
-  })
+  return task.notify.flatMap((value) => namesOf(ground, value, scope))
+}
+
+function namesOf(ground: Ground, value: Value, scope: Scope): string[] {
+  try {
+    return [ground.scope.evaluate(value, scope)].flat().map(String)
+  } catch (e) {
+    if (e instanceof UnknownValue || e instanceof ValueError) return []
+    throw e
+  }
 }
 
 export function judgeSafely(
@@ -165,6 +184,7 @@ function reachItem(
       instance: { ...base, outcome: { kind: 'skipped', reason: `when: ${textOf(failing)}` } },
       affected: undefined,
     }
+  mustNotify(ground, task, scope)
   const user = ground.userOf(task, evaluate)
   const facts = ground.models.facts(user)
   const params = ground.scope.within(scope, () => ground.params(task, module, scope, () => homeOf(facts)))

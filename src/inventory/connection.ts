@@ -1,5 +1,6 @@
 import { homedir, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { Diagnostic } from '../language/diagnostic.ts'
 import { ValueError } from '../language/playbook.ts'
 import type { Variable } from './inventory.ts'
 
@@ -42,6 +43,13 @@ export function targetOf(
   const kind = text('ansible_connection') ?? (isLocal(name, variables) ? 'local' : 'ssh')
   if (!['ssh', 'local', 'smart', 'paramiko', 'paramiko_ssh'].includes(kind))
     throw wrong(variables.get('ansible_connection'), `there is no connection \`${kind}\` here`, 'use ssh or local')
+  const method = text('ansible_become_method') ?? 'sudo'
+  if (method !== 'sudo')
+    throw wrong(
+      variables.get('ansible_become_method'),
+      `\`${method}\` is not supported yet`,
+      'only sudo becomes another user',
+    )
   const port = Number(text('ansible_port', 'ansible_ssh_port') ?? 22)
   if (!Number.isInteger(port) || port < 1 || port > 65535)
     throw wrong(
@@ -61,6 +69,26 @@ export function targetOf(
     becomeUser: text('ansible_become_user'),
     becomePassword: text('ansible_become_password', 'ansible_become_pass', 'ansible_sudo_pass'),
   }
+}
+
+const ignored: Readonly<Record<string, string>> = {
+  ansible_ssh_common_args: 'options of ssh are not read yet',
+  ansible_ssh_extra_args: 'options of ssh are not read yet',
+  ansible_ssh_args: 'options of ssh are not read yet',
+  ansible_ssh_executable: 'no ssh program is run',
+  ansible_become_flags: 'sudo is called without more flags',
+  ansible_become_exe: 'sudo is found by PATH',
+}
+
+/** Variables that say how to connect and that nothing here looks at. */
+export function ignoredVariables(variables: ReadonlyMap<string, Variable>): Diagnostic[] {
+  return Object.entries(ignored).flatMap(([name, why]) => {
+    const found = variables.get(name)
+    if (!found) return []
+    return [
+      { code: 'ignored', severity: 'warning', message: `\`${name}\` is not used: ${why}`, span: found.value.span },
+    ]
+  })
 }
 
 let own: string | undefined

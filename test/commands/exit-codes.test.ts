@@ -147,4 +147,19 @@ test('handlers of a host that failed run with --force-handlers only', () => {
   assert.equal(['first', 'second', 'third'].map(there), [true, true, false])
 })
 
+test('a handler that there is not, by a template, fails the task before it changes anything', () => {
+  const made = join(rig.dir, 'notified')
+  rig.write(
+    'notify.yml',
+    `- hosts: h1\n  vars: { x: nothing }\n  tasks:\n    - { copy: { content: x, dest: "${made}" }, notify: "restart <%= x %>" }\n  handlers: [{ name: restart it, ping: }]\n`,
+  )
+  for (const command of ['check', 'apply']) {
+    const { status, stdout } = rig.run([command, 'notify.yml'])
+    assert.is(status, 1)
+    assert.match(stdout, 'no handler of this play is named `restart nothing`')
+  }
+  assert.not.ok(existsSync(made))
+  assert.is(rig.run(['apply', 'notify.yml', '-e', 'x=it']).status, 0)
+})
+
 test.run()
