@@ -1,7 +1,8 @@
 // Writes what is made of the modules: src/generated/ (the registry and the validators of their parameters, not committed)
-// and schemas/ (what editors complete from and what ndjson output is, committed). With --check it only says whether schemas/ is up to date.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+// and, committed, schemas/ (what editors complete from and what ndjson output is) and docs/reference/ (a page a module). With
+// --check it only says whether those are up to date.
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
@@ -29,10 +30,15 @@ export async function generate() {
     '])',
     '',
   ]
-  const { modules, jsonSchema, editorSchemas, eventsSchema } = await load(names)
+  const { modules, jsonSchema, editorSchemas, eventsSchema, referencePage, referenceIndex } = await load(names)
   await writeValidators(modules, jsonSchema)
   writeIfOther(join(out, 'registry.ts'), registry.join('\n'))
-  return { ...editorSchemas(modules), 'events.schema.json': `${JSON.stringify(eventsSchema, null, 2)}\n` }
+  const schemas = { ...editorSchemas(modules), 'events.schema.json': `${JSON.stringify(eventsSchema, null, 2)}\n` }
+  const pages = [['README', referenceIndex(modules)], ...modules.map((m) => [m.name, referencePage(m)])]
+  return Object.fromEntries([
+    ...Object.entries(schemas).map(([name, text]) => [`schemas/${name}`, text]),
+    ...pages.map(([name, text]) => [`docs/reference/${name}.md`, text]),
+  ])
 }
 
 async function load(names) {
@@ -42,6 +48,7 @@ async function load(names) {
     "export { jsonSchema } from './src/language/json-schema.ts'",
     "export { editorSchemas } from './src/language/editor-schema.ts'",
     "export { eventsSchema } from './src/report/events-schema.ts'",
+    "export { referenceIndex, referencePage } from './src/language/reference.ts'",
   ].join('\n')
   const file = join(root, `node_modules/.runbook-generate-${process.pid}.mjs`)
   await build({
@@ -89,18 +96,31 @@ function writeIfOther(path, text) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const schemas = await generate()
-  const stale = Object.entries(schemas).filter(([name, text]) => {
+  const made = await generate()
+  const isStale = ([path, text]) => {
     try {
-      return readFileSync(join(root, 'schemas', name), 'utf8') !== text
+      return readFileSync(join(root, path), 'utf8') !== text
     } catch {
       return true
     }
-  })
+  }
+  const stale = Object.entries(made).filter(isStale)
+  const reference = join(root, 'docs/reference')
+  // of modules that are no more
+  const left = (existsSync(reference) ? readdirSync(reference) : [])
+    .map((name) => `docs/reference/${name}`)
+    .filter((path) => !(path in made))
   if (process.argv.includes('--check')) {
-    if (stale.length > 0) {
-      console.error(`out of date, run \`npm run schemas\`: ${stale.map(([n]) => `schemas/${n}`).join(', ')}`)
+    const wrong = [...stale.map(([path]) => path), ...left]
+    if (wrong.length > 0) {
+      console.error(`out of date, run \`npm run schemas\`: ${wrong.join(', ')}`)
       process.exit(1)
     }
-  } else for (const [name, text] of stale) writeFileSync(join(root, 'schemas', name), text)
+  } else {
+    for (const [path, text] of stale) {
+      mkdirSync(dirname(join(root, path)), { recursive: true })
+      writeFileSync(join(root, path), text)
+    }
+    for (const path of left) rmSync(join(root, path))
+  }
 }

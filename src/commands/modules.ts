@@ -1,6 +1,6 @@
 import { didYouMean } from '../language/diagnostic.ts'
 import { moduleName } from '../language/module-set.ts'
-import type { ParamSchema } from '../language/schema.ts'
+import { typeText } from '../language/reference.ts'
 import type { Module } from '../module.ts'
 import { modulesFor } from './load.ts'
 import { UsageError } from './usage-error.ts'
@@ -38,10 +38,4 @@ function document(module: Module): string[] {
   if (module.examples) lines.push('', 'Examples:', ...module.examples.split('\n').map((l) => `  ${l}`))
   if (module.differences) lines.push('', 'Where it differs from Ansible:', ...module.differences.map((d) => `  ${d}`))
   return lines
-}
-
-function typeText(schema: ParamSchema): string {
-  if (schema.enum) return schema.enum.join(' | ')
-  if (schema.type === 'array') return `list of ${schema.items?.type === undefined ? 'any' : typeText(schema.items)}`
-  return schema.type === undefined ? 'any' : [schema.type].flat().join(' or ')
 }
