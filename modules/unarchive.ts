@@ -5,6 +5,7 @@ import {
   defineModule,
   entry,
   fail,
+  followed,
   isZip,
   localFile,
   type Member,
@@ -107,6 +108,8 @@ export default defineModule({
     if (refused) return refused
     if (!p.remote_src && !a.file) return fail(`there is no ${p.src} on the controller`)
     if (p.remote_src && !a.source?.stat) return fail(`there is no ${p.src} on the host`)
+    if (p.remote_src && followed(a.source!).stat?.type !== 'file')
+      return fail(`${p.src} is a ${followed(a.source!).stat?.type ?? 'dangling link'}, no file`)
     const wanted = p.checksum?.replace(/^sha256:/, '').toLowerCase()
     const actual = wanted === undefined ? undefined : p.remote_src ? a.hash?.sha256 : a.file?.sha256
     if (wanted !== actual) return fail(`the checksum of ${p.src} is ${actual}, not ${wanted}`)

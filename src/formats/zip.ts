@@ -56,7 +56,9 @@ function unpacked(
   const raw = archive.subarray(data, data + packed)
   let bytes = raw
   try {
-    if (method === 8) bytes = inflateRawSync(raw, { maxOutputLength: Math.max(want.size, 1) })
+    // one buffer of the right size: a large file is there once
+    if (method === 8)
+      bytes = inflateRawSync(raw, { chunkSize: Math.max(64, want.size + 1), maxOutputLength: want.size + 64 })
   } catch {
     throw damaged()
   }

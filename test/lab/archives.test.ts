@@ -54,6 +54,7 @@ check('archives of the host and of the controller come out as tar and unzip make
     }
     partly(lab)
     malicious(lab)
+    unreadable(lab)
     library(lab)
   } finally {
     lab.stop()
@@ -141,6 +142,23 @@ function malicious(lab: Lab): void {
   assert.is(sh(look('/srv/outside')), before)
   assert.is(sh('stat -c %a /srv/outside; find /srv/bad -type f -links +1'), '700\n')
   assert.is(sh('find /srv /tmp -name "*runbook*"'), '')
+}
+
+/** Why an archive cannot be unpacked is said before anything is done. */
+function unreadable(lab: Lab): void {
+  lab.run('h1', [
+    'sh',
+    '-c',
+    'mv /usr/bin/unzip /srv/; printf "\\050\\265\\057\\375rest" >/srv/a.tar.zst; echo text >/srv/text',
+  ])
+  const sources = ['/srv/a.zip', '/srv/a.tar.zst', '/srv/text', '/srv/none', '/srv']
+  const tasks = sources.map((src) => ({ unarchive: { src, dest: '/srv/ours', remote_src: true }, ignore_errors: true }))
+  const messages = runTasks(lab, 'check', tasks).tasks.map((t) => t.message ?? '')
+  assert.match(messages[0] ?? '', /the host has no unzip/)
+  assert.match(messages[1] ?? '', /cannot be unpacked: .*zstd/)
+  assert.match(messages[2] ?? '', /does not look like a tar archive/)
+  assert.match(messages[3] ?? '', /there is no \/srv\/none on the host/)
+  assert.match(messages[4] ?? '', /is a directory/)
 }
 
 /** The vendor's archive, from either side; what is in it under the names that it really has. */

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { content } from '../../src/module.ts'
@@ -132,6 +133,40 @@ test('no password comes out: not in a step, a diff, a warning or an error', asyn
     assert.not.match(JSON.stringify([shown, planned?.result, planned?.warnings]), /CANARY/)
   }
   assert.ok((await of({ tags: { HSM: { 'OTHER-PASSWORD': 'CANARY-3' } } })).secrets.includes('CANARY-3'))
+})
+
+test('on any file: what was set is set, a second time changes nothing, everything else stays', async () => {
+  const line = fc.oneof(
+    fc.constantFrom(
+      '<HSM>',
+      '</HSM>',
+      '<CONFIG>',
+      '</CONFIG>',
+      '# <ADDRESS> x </ADDRESS>',
+      '',
+      '  <OTHER>  a b </OTHER> # c',
+    ),
+    fc.string({ maxLength: 12 }).filter((l) => !/[\r\n]/.test(l)),
+    fc.constantFrom(
+      '<ADDRESS>a</ADDRESS>',
+      '\t<ADDRESS> b </ADDRESS>',
+      '<FORCED-LABEL-USAGE>k=SIGN</FORCED-LABEL-USAGE>',
+    ),
+  )
+  const text = fc.tuple(fc.array(line, { maxLength: 8 }), fc.constantFrom('\n', '\r\n')).map(([l, end]) => l.join(end))
+  const name = fc.string({ minLength: 1, maxLength: 8 }).map((v) => v.replace(/[^\w.:-]/g, 'é'))
+  await fc.assert(
+    fc.asyncProperty(text, name, name, async (before, address, label) => {
+      const { plan: planned, failed } = await of({ address, key_label: label }, before)
+      if (failed !== undefined) return assert.match(failed, /never closed/)
+      const after = planned!.steps[0]?.diff?.after?.toString() ?? before
+      assert.equal((await of({ address, key_label: label }, after)).steps, [])
+      const rest = (all: string) =>
+        all.split(/\r?\n/).filter((l) => l !== '' && !/<(ADDRESS|FORCED|\/?HSM|\/?CONFIG)/.test(l))
+      assert.equal(rest(after), rest(before))
+    }),
+    { numRuns: 150 },
+  )
 })
 
 const wrong: readonly (readonly [object, RegExp, string?])[] = [
