@@ -53,6 +53,7 @@ export function unknownNames(play: Play, around: Surroundings): Diagnostic[] {
   ) => {
     for (const [name, span] of value?.names ?? []) {
       const key = `${span.source.path} ${span.start}`
+      if (name.startsWith('typeof ') || value!.names.has(`typeof ${name}`)) continue
       if (defined.has(name) || more.includes(name) || seen.has(key)) continue
       const d = name.startsWith('facts.')
         ? unknownFact(name, span, around.facts)
@@ -78,7 +79,9 @@ export function unknownNames(play: Play, around: Surroundings): Diagnostic[] {
 type Check = (value: Pick<Value, 'names'> | undefined, defined: ReadonlySet<string>, more?: readonly string[]) => void
 
 function checkTask(task: Task, defined: ReadonlySet<string>, around: Surroundings, check: Check): void {
-  const own = [...task.vars.keys()]
+  // what `when` asks for by `typeof` is there where the rest is evaluated
+  const asked = task.when.flatMap((w) => [...w.names.keys()]).filter((n) => n.startsWith('typeof '))
+  const own = [...task.vars.keys(), ...asked.map((n) => n.slice('typeof '.length))]
   check(task.loop, defined, own)
   const names = task.loop ? [...own, 'item', 'index'] : own
   const before = [

@@ -129,7 +129,7 @@ function expressionValue(item: ScalarItem, expression: Expression): Value {
 
 /** What an Ansible author may write in a condition, and its JavaScript. */
 function pythonHint(text: string): string | undefined {
-  if (/\bis\s+(not\s+)?defined\b/.test(text)) return 'write `x !== undefined` after giving `x` a default in vars'
+  if (/\bis\s+(not\s+)?defined\b/.test(text)) return "write `typeof x !== 'undefined'`"
   if (/\bnot\b|\band\b|\bor\b/.test(text)) return 'write `!x`, `a && b`, `a || b`'
   if (/\|\s*\w+/.test(text)) return 'filters are functions here: `defaultTo(x, 1)`, `x.trim()`, `toJSON(x)`'
   if (/\bis\s+\w+/.test(text)) return 'tests are expressions here: `r.changed`, `r.rc === 0`'

@@ -10,7 +10,8 @@ export type Scope = Readonly<Record<string, unknown>>
 /** A parsed expression: its free names with their offsets, and a function from scope to value. */
 export interface Expression {
   readonly source: string
-  /** Free names, each with the offsets of its first use; a fact by its name is one of them: `facts.kernel`. */
+  /** Free names, each with the offsets of its first use; a fact by its name is one of them
+   * (`facts.kernel`), and so is what may be missing (`typeof x`). */
   readonly names: ReadonlyMap<string, { readonly start: number; readonly end: number }>
   /** @throws ExpressionError where the value can't be had, UnknownValue where it arises only during apply. */
   readonly evaluate: (scope: Scope) => unknown
@@ -132,6 +133,8 @@ function compile(node: Node, bound: ReadonlySet<string>, names: Names): Evaluato
     case 'UnaryExpression': {
       const operate = unary[n.operator as string]
       if (!operate) throw notAllowed(n, `the operator \`${n.operator}\``)
+      if (n.operator === 'typeof' && n.argument.type === 'Identifier' && !bound.has(n.argument.name))
+        return typeOf(n.argument, names)
       const argument = sub(n.argument)
       return guarded((scope) => operate(argument(scope) as never))
     }
@@ -222,6 +225,13 @@ function identifier(n: Fields, bound: ReadonlySet<string>, names: Names): Evalua
     if (!owner) throw new ExpressionError(`\`${name}\` is not defined`, n.start, n.end)
     return known(owner[name])
   }
+}
+
+/** A name that `typeof` asks for may be missing: it is noted as `typeof NAME`. */
+function typeOf(n: Fields, names: Names): Evaluator {
+  const name = n.name as string
+  if (!names.has(`typeof ${name}`)) names.set(`typeof ${name}`, { start: n.start, end: n.end })
+  return (scope) => typeof known(ownerOf(scope, name)?.[name])
 }
 
 /** Scopes nest by prototype, so that values made on demand are not all made when a function's parameters are added. */

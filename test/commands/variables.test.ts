@@ -127,6 +127,25 @@ test('what every expression sees', () => {
   assert.match(own!.output, /^true \w/)
 })
 
+test('a variable that only some hosts have, asked for by typeof', () => {
+  rig.write(
+    'optional.yml',
+    `- hosts: h2,h3
+  tasks:
+    - debug: { msg: "<%= typeof only === 'undefined' ? 'none' : only %>" }
+    - debug: { msg: "has <%= only %>" }
+      when: typeof only !== 'undefined'
+    - debug: { msg: "is <%= only %>" }
+      when: [typeof only !== 'undefined', only == 'two']
+`,
+  )
+  assert.equal(outputs('optional.yml').sort(), ['has two', 'is two', 'none', 'two'])
+  rig.write('missing.yml', '- hosts: h2,h3\n  tasks: [{ debug: { msg: "<%= only %>" } }]\n')
+  const { status, stderr } = rig.run(['apply', 'missing.yml', '-i', 'inv'])
+  assert.is(status, 4)
+  assert.match(stderr, 'the variable `only` is not defined on h3')
+})
+
 test('a variable that is made of itself is an error with its place', () => {
   const { status, stdout } = rig.run(['apply', 'cycle.yml', '-i', 'inv'])
   assert.is(status, 1)

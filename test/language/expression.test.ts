@@ -139,6 +139,16 @@ test('what grows without bounds is stopped', () => {
     assert.ok(error(source) instanceof ExpressionError, source.slice(0, 40))
 })
 
+test('what typeof asks for may be missing, and is noted so', () => {
+  assert.is(run("typeof x === 'undefined' ? 1 : x"), 1)
+  assert.is(run("typeof x === 'undefined' ? 1 : x", { x: 2 }), 2)
+  assert.equal([...parseExpression("typeof x === 'undefined' ? 1 : x + y").names.keys()], ['typeof x', 'x', 'y'])
+  assert.throws(
+    () => run('typeof x', { x: new Unknown('later') }),
+    (e: unknown) => e instanceof UnknownValue,
+  )
+})
+
 test('a fact is a name of its own, with its place', () => {
   const { names } = parseExpression("facts.kernel + facts['home'] + facts[x] + y.facts.z + l.map(facts => facts.q)")
   assert.equal([...names.keys()], ['facts.kernel', 'facts', 'facts.home', 'x', 'y', 'l'])
