@@ -1,4 +1,14 @@
-import { content, defineModule, editBlock, entry, fail, ownershipParams, placeFile } from '../src/module.ts'
+import {
+  content,
+  defineModule,
+  editBlock,
+  edited,
+  entry,
+  fail,
+  ownershipParams,
+  placeFile,
+  withBackup,
+} from '../src/module.ts'
 
 export default defineModule({
   name: 'blockinfile',
@@ -46,33 +56,29 @@ export default defineModule({
     required: ['path'],
     exclusive: [['insertafter', 'insertbefore']],
   },
+  differences: ['Attributes of chattr and SELinux contexts are not set.'],
   examples: '- blockinfile:\n    path: /etc/hosts\n    block: |\n      192.0.2.10 hsm1\n      192.0.2.11 hsm2',
 })({
   reads: (p) => ({ at: entry(p.path), now: content(p.path) }),
   plan: (p, { at, now }, { facts }) => {
-    const there = (at.leads ?? at).stat
-    if (there?.type === 'directory') return fail(`${p.path} is a directory`)
-    if (now.denied) return fail(`${p.path} may not be read by ${facts.user}`, { hint: '`become: true`' })
-    if (!there && !p.create) return fail(`${p.path} does not exist`, { hint: '`create: true` makes it' })
-    if (!there && p.state === 'absent') return { steps: [], result: { msg: `File ${p.path} not present` } }
-    let bytes: Buffer
-    try {
-      bytes = editBlock(now.bytes ?? Buffer.alloc(0), {
-        state: p.state,
-        block: p.block,
-        marker: p.marker,
-        markerBegin: p.marker_begin,
-        markerEnd: p.marker_end,
-        insertAfter: p.insertafter,
-        insertBefore: p.insertbefore,
-        appendNewline: p.append_newline,
-        prependNewline: p.prepend_newline,
-      })
-    } catch (e) {
-      if (e instanceof SyntaxError) return fail(`not a regular expression: ${e.message}`)
-      throw e
-    }
-    const { backup, validate } = p
+    const there = edited(p.path, at, now, facts.user)
+    if ('failed' in there) return there
+    if (!there.content && !p.create) return fail(`${p.path} does not exist`, { hint: '`create: true` makes it' })
+    if (!there.content && p.state === 'absent') return { steps: [], result: { msg: `File ${p.path} not present` } }
+    const before = there.content ?? Buffer.alloc(0)
+    const bytes = editBlock(before, {
+      state: p.state,
+      block: p.block,
+      marker: p.marker,
+      markerBegin: p.marker_begin,
+      markerEnd: p.marker_end,
+      insertAfter: p.insertafter,
+      insertBefore: p.insertbefore,
+      appendNewline: p.append_newline,
+      prependNewline: p.prepend_newline,
+    })
+    // a link is kept under its own name, as Ansible does
+    const [backup, validate] = [p.backup && at.path, p.validate]
     const steps = placeFile({
       at,
       now,
@@ -84,6 +90,9 @@ export default defineModule({
       backup,
       validate,
     })
-    return 'failed' in steps ? steps : { steps }
+    if ('failed' in steps) return steps
+    const done = p.state === 'absent' || p.block === '' ? 'Block removed' : 'Block inserted'
+    const msg = there.content ? (bytes.equals(before) ? '' : done) : 'File created'
+    return withBackup(steps, 'backup_file', { path: p.path, msg })
   },
 })

@@ -7,7 +7,11 @@ export default defineModule({
   params: {
     type: 'object',
     properties: {
-      cmd: { type: 'string', description: 'The program and its arguments as one line, quoted as for a shell.' },
+      cmd: {
+        type: 'string',
+        format: 'shell-words',
+        description: 'The program and its arguments as one line, quoted as for a shell.',
+      },
       argv: {
         type: 'array',
         items: { type: 'string' },
@@ -27,11 +31,16 @@ export default defineModule({
   },
   examples:
     '- command: openssl version\n  register: openssl\n  changed_when: false\n- command: { argv: [make, install], chdir: /src, creates: /usr/bin/x }',
+  differences: [
+    'Check mode says that it would run, and what may follow from it is unknown; Ansible skips it.',
+    '`creates=…` and the like inside the text are an error: they stand under `args:`.',
+    '`~user/` in an argument stays as it is; `register` gives neither `start` nor `end` nor `delta`.',
+  ],
 })({
   reads: commandReads,
   plan: (p, answers) => {
     const argv = p.argv ?? splitWords(p.cmd ?? '')
     if (argv.length === 0) return fail('there is no command to run')
-    return commandPlan(p, answers, { argv }, p.argv?.join(' ') ?? p.cmd!, p.expand_argument_vars)
+    return commandPlan(p, answers, { argv }, argv, p.expand_argument_vars)
   },
 })

@@ -1,4 +1,14 @@
-import { content, defineModule, editLines, entry, fail, ownershipParams, placeFile } from '../src/module.ts'
+import {
+  content,
+  defineModule,
+  edited,
+  editLines,
+  entry,
+  fail,
+  ownershipParams,
+  placeFile,
+  withBackup,
+} from '../src/module.ts'
 
 export default defineModule({
   name: 'lineinfile',
@@ -54,37 +64,35 @@ export default defineModule({
       ['backrefs', 'search_string'],
     ],
   },
+  differences: ['Attributes of chattr and SELinux contexts are not set.'],
   examples: "- lineinfile: { path: /etc/ssh/sshd_config, regexp: '^#?PermitRootLogin', line: PermitRootLogin no }",
 })({
   reads: (p) => ({ at: entry(p.path), now: content(p.path) }),
   plan: (p, { at, now }, { facts }) => {
     const present = p.state === 'present'
     if (present && p.line === undefined) return fail('`state: present` needs `line`')
-    if (p.backrefs && p.regexp === undefined) return fail('`backrefs` needs `regexp`')
+    if (present && p.backrefs && p.regexp === undefined) return fail('`backrefs` needs `regexp`')
     if (!present && [p.line, p.regexp, p.search_string].every((v) => v === undefined))
       return fail('`state: absent` needs `line`, `regexp` or `search_string`')
-    const there = (at.leads ?? at).stat
-    if (there?.type === 'directory') return fail(`${p.path} is a directory`)
-    if (now.denied) return fail(`${p.path} may not be read by ${facts.user}`, { hint: '`become: true`' })
-    if (!there && !present) return { steps: [], result: { msg: 'file not present' } }
-    if (!there && !p.create) return fail(`${p.path} does not exist`, { hint: '`create: true` makes it' })
-    let bytes: Buffer
-    try {
-      bytes = editLines(now.bytes ?? Buffer.alloc(0), {
-        state: p.state,
-        line: p.line,
-        regexp: p.regexp,
-        searchString: p.search_string,
-        insertAfter: p.insertafter,
-        insertBefore: p.insertbefore,
-        backrefs: p.backrefs,
-        firstMatch: p.firstmatch,
-      })
-    } catch (e) {
-      if (e instanceof SyntaxError) return fail(`not a regular expression: ${e.message}`)
-      throw e
-    }
-    const { backup, validate } = p
+    const there = edited(p.path, at, now, facts.user)
+    if ('failed' in there) return there
+    if (!there.content && !present) return { steps: [], result: { msg: 'file not present' } }
+    if (!there.content && !p.create) return fail(`${p.path} does not exist`, { hint: '`create: true` makes it' })
+    const before = there.content ?? Buffer.alloc(0)
+    const { bytes, msg, found } = editLines(before, {
+      state: p.state,
+      line: p.line,
+      regexp: p.regexp,
+      searchString: p.search_string,
+      insertAfter: p.insertafter,
+      insertBefore: p.insertbefore,
+      backrefs: p.backrefs,
+      firstMatch: p.firstmatch,
+    })
+    // a file is made only for a line
+    if (!there.content && bytes.length === 0) return { steps: [], result: { msg: '', backup: '' } }
+    // a link is kept under its own name, as Ansible does
+    const [backup, validate] = [p.backup && at.path, p.validate]
     const steps = placeFile({
       at,
       now,
@@ -96,6 +104,13 @@ export default defineModule({
       backup,
       validate,
     })
-    return 'failed' in steps ? steps : { steps }
+    if ('failed' in steps) return steps
+    const result = { path: p.path, msg, backup: '', ...(found === undefined ? {} : { found }) }
+    return { ...withBackup(steps, 'backup', result), warnings: emptyPattern(p) }
   },
 })
+
+function emptyPattern(p: { readonly regexp?: string | undefined; readonly search_string?: string | undefined }) {
+  const name = p.regexp === '' ? 'regexp' : p.search_string === '' ? 'search_string' : undefined
+  return name === undefined ? [] : [`\`${name}\` is empty and fits every line; \`^\` would say so`]
+}

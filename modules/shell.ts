@@ -1,4 +1,4 @@
-import { commandParams, commandPlan, commandReads, defineModule } from '../src/module.ts'
+import { commandParams, commandPlan, commandReads, defineModule, fail } from '../src/module.ts'
 
 export default defineModule({
   name: 'shell',
@@ -8,14 +8,26 @@ export default defineModule({
     type: 'object',
     properties: {
       cmd: { type: 'string', description: 'What the shell reads.' },
-      executable: { type: 'string', default: '/bin/sh', description: 'The shell, as an absolute path.' },
+      executable: {
+        type: 'string',
+        default: '/bin/sh',
+        description: 'The shell: a path, or a name found in the PATH.',
+      },
       ...commandParams,
     },
     required: ['cmd'],
     freeForm: 'cmd',
   },
   examples: '- shell: cat /etc/*release | head -1\n  changed_when: false',
+  differences: [
+    'Check mode says that it would run, and what may follow from it is unknown; Ansible skips it.',
+    '`creates=…` and the like inside the text are an error: they stand under `args:`.',
+    '`register` gives neither `start` nor `end` nor `delta`.',
+  ],
 })({
   reads: commandReads,
-  plan: (p, answers) => commandPlan(p, answers, { text: p.cmd, shell: p.executable }, p.cmd),
+  plan: (p, answers) => {
+    if (p.cmd.trim() === '') return fail('there is no command to run')
+    return commandPlan(p, answers, { text: p.cmd, shell: p.executable }, p.cmd)
+  },
 })

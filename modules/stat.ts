@@ -1,4 +1,16 @@
-import { capabilities, defineModule, type Entry, entry, followed, modeText, nameOf, sum } from '../src/module.ts'
+import {
+  capabilities,
+  checksum,
+  checksumAlgorithms,
+  defineModule,
+  type Entry,
+  entry,
+  fail,
+  followed,
+  modeText,
+  output,
+  type Stat,
+} from '../src/module.ts'
 
 export default defineModule({
   name: 'stat',
@@ -10,36 +22,86 @@ export default defineModule({
       path: { type: 'string', hostPath: true, aliases: ['dest', 'name'], description: 'The path.' },
       follow: { type: 'boolean', default: false, description: 'Tells of what a link leads to.' },
       get_checksum: { type: 'boolean', default: true, description: 'With the hash of a file.' },
-      checksum_algorithm: { type: 'string', enum: ['sha256'], default: 'sha256', description: 'Which hash.' },
+      checksum_algorithm: {
+        type: 'string',
+        enum: checksumAlgorithms,
+        default: 'sha1',
+        aliases: ['checksum', 'checksum_algo'],
+        description: 'Which hash.',
+      },
+      get_mime: {
+        type: 'boolean',
+        default: true,
+        aliases: ['mime', 'mime_type', 'mime-type'],
+        description: 'Taken for compatibility; types of content are not told.',
+      },
+      get_attributes: {
+        type: 'boolean',
+        default: true,
+        aliases: ['attr', 'attributes'],
+        description: 'Taken for compatibility; attributes of chattr are not told.',
+      },
       get_capabilities: { type: 'boolean', default: false, description: 'With the file capabilities.' },
     },
     required: ['path'],
   },
   examples:
     '- stat: { path: /usr/local/bin/vault }\n  register: vault\n- debug: { msg: there }\n  when: vault.stat.exists',
-  differences: ['The hash is SHA-256 (`stat.checksum`).'],
+  differences: [
+    '`stat` has no atime, ctime, blocks, mimetype, charset, attributes, attr_flags and version.',
+    '`get_capabilities` gives `stat.capabilities`.',
+  ],
 })({
   reads: (p) => ({
     at: entry(p.path),
-    hash: p.get_checksum ? sum(p.path) : undefined,
+    hash: p.get_checksum ? checksum(p.path, p.checksum_algorithm) : undefined,
     caps: p.get_capabilities ? capabilities(p.path) : undefined,
+    // root may do all that the modes say; of others only the host can tell, for their groups
+    access: output(['sh', '-c', access, 'sh', p.path], {}, [p.path]),
   }),
-  plan: (p, { at, hash, caps }) => ({
-    steps: [],
-    result: {
-      stat: {
-        ...shown(at, p.follow),
-        ...(hash?.sha256 ? { checksum: hash.sha256 } : {}),
-        ...(caps === undefined ? {} : { capabilities: caps }),
+  plan: (p, a, { facts }) => {
+    if (a.at.obstacle === 'denied')
+      return fail(`${a.at.anchor} may not be entered on the way to ${p.path}`, { hint: '`become: true`' })
+    const { stat } = p.follow ? followed(a.at) : a.at
+    if (!stat) return { steps: [], result: { stat: { exists: false } } }
+    const final = followed(a.at).stat
+    const can = facts.uid === 0 ? byRoot(final) : said(a.access.stdout.toString())
+    const hash = stat.type === 'file' && can.readable ? a.hash : undefined
+    return {
+      steps: [],
+      result: {
+        stat: {
+          ...shown(a.at, stat),
+          ...can,
+          ...(hash === undefined ? {} : { checksum: hash }),
+          ...(p.get_capabilities && a.caps !== undefined ? { capabilities: a.caps } : {}),
+        },
       },
-    },
-  }),
+    }
+  },
 })
 
-function shown(at: Entry, follow: boolean): Record<string, unknown> {
-  const { stat } = follow ? followed(at) : at
-  if (!stat) return { exists: false }
-  const bit = (mask: number) => (stat.mode & mask) !== 0
+const access = 'for t in -r -w -x; do if test $t "$1"; then printf y; else printf n; fi; done'
+
+function byRoot(final: Stat | undefined) {
+  const executable = final !== undefined && (final.type === 'directory' || (final.mode & 0o111) !== 0)
+  return { readable: final !== undefined, writeable: final !== undefined, executable }
+}
+
+function said(answers: string) {
+  const [readable, writeable, executable] = [...answers].map((a) => a === 'y')
+  return { readable, writeable, executable }
+}
+
+function shown(at: Entry, stat: Stat): Record<string, unknown> {
+  const [dev, inode] = (stat.id ?? '').split(':').map(Number)
+  const bits = Object.fromEntries(
+    ['xoth', 'woth', 'roth', 'xgrp', 'wgrp', 'rgrp', 'xusr', 'wusr', 'rusr', '', 'isgid', 'isuid'].map((name, i) => [
+      name,
+      (stat.mode & (1 << i)) !== 0,
+    ]),
+  )
+  const { '': _, ...named } = bits
   return {
     exists: true,
     path: at.path,
@@ -49,6 +111,9 @@ function shown(at: Entry, follow: boolean): Record<string, unknown> {
     islnk: stat.type === 'link',
     isfifo: stat.type === 'fifo',
     issock: stat.type === 'socket',
+    isblk: stat.type === 'block',
+    ischr: stat.type === 'character',
+    ...named,
     uid: stat.uid,
     gid: stat.gid,
     pw_name: stat.owner,
@@ -56,13 +121,7 @@ function shown(at: Entry, follow: boolean): Record<string, unknown> {
     size: stat.size,
     mtime: stat.mtime,
     nlink: stat.links,
-    executable: bit(0o111),
-    xusr: bit(0o100),
-    rusr: bit(0o400),
-    wusr: bit(0o200),
-    isuid: bit(0o4000),
-    isgid: bit(0o2000),
+    ...(stat.id === undefined ? {} : { dev, inode }),
     ...(stat.type === 'link' ? { lnk_target: stat.target, lnk_source: followed(at).real } : {}),
-    basename: nameOf(at.path),
   }
 }

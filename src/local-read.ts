@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto'
 
 /** A question about the controller's own files, answered without a host. */
 export interface LocalRead<A = unknown> {
-  readonly local: 'file' | 'tree' | 'template'
+  readonly local: 'file' | 'tree' | 'links' | 'template'
   /** As the engine found it: absolute. */
   readonly path: string
+  /** Where beside the playbook it is looked for; `files` but for templates. */
+  readonly folder?: 'templates'
   /** Equal for equal questions. */
   readonly key: string
   /** The answer's type; never there. */
@@ -24,19 +26,27 @@ export interface LocalFile {
 }
 
 /** A regular file; undefined where there is none. */
-export function localFile(path: string): LocalRead<LocalFile | undefined> {
-  return { local: 'file', path, key: `file ${path}` }
+export function localFile(path: string, folder?: 'templates'): LocalRead<LocalFile | undefined> {
+  return { local: 'file', path, key: `file ${path}`, ...(folder ? { folder } : {}) }
 }
 
-/** All that lies below a directory, by path relative to it, a directory as undefined; links are followed.
- * Undefined where there is no directory. */
-export function localTree(path: string): LocalRead<ReadonlyMap<string, LocalFile | undefined> | undefined> {
-  return { local: 'tree', path, key: `tree ${path}` }
+/** All that lies below a directory of the controller, by path relative to it, a directory as undefined. */
+export type LocalTree = ReadonlyMap<string, LocalFile | LocalLink | undefined>
+
+export interface LocalLink {
+  readonly target: string
+}
+
+/** Undefined where there is no directory. A link stays one where it leads nowhere or to a directory above it.
+ * @param follow false: every link stays one. */
+export function localTree(path: string, follow = true): LocalRead<LocalTree | undefined> {
+  const local = follow ? 'tree' : 'links'
+  return { local, path, key: `${local} ${path}` }
 }
 
 /** A template file rendered with the task's variables. */
 export function rendered(path: string): LocalRead<Buffer> {
-  return { local: 'template', path, key: `template ${path}` }
+  return { local: 'template', path, key: `template ${path}`, folder: 'templates' }
 }
 
 /** Bytes with their hash, worked out when first asked for. */

@@ -7,21 +7,31 @@ import type { Params, ParamsSchema } from './language/schema.ts'
 import type { LocalRead } from './local-read.ts'
 
 export { commandParams, commandPlan, commandReads } from './command-task.ts'
+export { edited } from './editing.ts'
 export { isZip, type Member } from './formats/archive.ts'
 export { type BlockEdit, editBlock } from './formats/block.ts'
-export { parseCapabilities, printCapabilities } from './formats/capabilities.ts'
 export { matcher } from './formats/globs.ts'
 export { type HclBlock, type HclBody, type HclValue, printHcl } from './formats/hcl.ts'
 export { editLines, type LineEdit } from './formats/lines.ts'
 export { parseMode } from './formats/mode.ts'
+export { pythonJson } from './formats/python-json.ts'
 export { splitWords } from './formats/shell-words.ts'
 export { parseTagged, printTagged, setTag, type Tagged, tagValues } from './formats/tagged.ts'
+export { parseTimestamp } from './formats/timestamp.ts'
 export { printUnit, type UnitSections, unitDirectives, unitWarnings } from './formats/unit.ts'
 export * from './host/vocabulary.ts'
 export type { ParamSchema, Params, ParamsSchema } from './language/schema.ts'
-export { type LocalFile, localFile, localTree, rendered } from './local-read.ts'
-export { type Ownership, ownershipMissing, ownershipOfNew, ownershipParams, ownershipSteps } from './ownership.ts'
-export { inTheWay, type Placing, placeFile } from './placing.ts'
+export { type LocalFile, type LocalLink, type LocalTree, localFile, localTree, rendered } from './local-read.ts'
+export {
+  attributesShown,
+  type Ownership,
+  ownershipMissing,
+  ownershipOf,
+  ownershipOfNew,
+  ownershipParams,
+  ownershipSteps,
+} from './ownership.ts'
+export { inTheWay, type Placing, placedPlan, placeFile, wayBarred, withBackup } from './placing.ts'
 export { Unknown, UnknownValue } from './unknown.ts'
 export {
   arranged,
@@ -67,7 +77,9 @@ export interface Plan {
   readonly skipped?: string
   /** Variables for the tasks that follow on this host. */
   readonly variables?: Readonly<Record<string, unknown>>
-  /** What the ends of the steps add to the result. Without it a step that fails fails the task. */
+  /** What the ends of the steps add to the result, all being done. */
+  readonly afterwards?: (ends: readonly StepEnd[]) => Readonly<Record<string, unknown>>
+  /** What the ends of the steps make of the task, and add to the result. Without it a step that fails fails the task. */
   readonly settle?: (ends: readonly StepEnd[]) => Settled
 }
 

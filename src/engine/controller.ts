@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { toBytes } from '../host/bytes.ts'
 import type { Scope } from '../language/expression.ts'
-import { type LocalFile, type LocalRead, localFileOf } from '../local-read.ts'
+import { type LocalFile, type LocalLink, type LocalRead, type LocalTree, localFileOf } from '../local-read.ts'
 
 /** Renders a template file.
  * @throws ValueError, UnknownValue */
@@ -17,9 +18,9 @@ export class ControllerFiles {
   }
 
   answer(read: LocalRead, scope: Scope): unknown {
-    if (read.local === 'template') return Buffer.from(this.#render(read.path, scope))
+    if (read.local === 'template') return toBytes(this.#render(read.path, scope))
     if (!this.#known.has(read.key))
-      this.#known.set(read.key, read.local === 'file' ? fileAt(read.path) : treeAt(read.path))
+      this.#known.set(read.key, read.local === 'file' ? fileAt(read.path) : treeAt(read.path, read.local === 'tree'))
     return this.#known.get(read.key)
   }
 }
@@ -29,17 +30,35 @@ function fileAt(path: string): LocalFile | undefined {
   return stat?.isFile() ? localFileOf(path, stat.mode & 0o7777, stat.size, () => readFileSync(path)) : undefined
 }
 
-function treeAt(path: string): ReadonlyMap<string, LocalFile | undefined> | undefined {
+function treeAt(path: string, follow: boolean): LocalTree | undefined {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return undefined
-  const found = new Map<string, LocalFile | undefined>()
-  const walk = (below: string): void => {
+  const found = new Map<string, LocalFile | LocalLink | undefined>()
+  const walk = (below: string, above: readonly string[]): void => {
     for (const name of readdirSync(join(path, below)).sort()) {
       const at = below === '' ? name : `${below}/${name}`
-      const file = fileAt(join(path, at))
-      found.set(at, file)
-      if (!file && statSync(join(path, at), { throwIfNoEntry: false })?.isDirectory()) walk(at)
+      const full = join(path, at)
+      const type = typeOf(full)
+      if (type === 'file' && (follow || !lstatSync(full).isSymbolicLink())) found.set(at, fileAt(full)!)
+      else if (type === 'directory' && (follow || !lstatSync(full).isSymbolicLink())) {
+        const real = realpathSync(full)
+        if (above.includes(real)) found.set(at, { target: readlinkSync(full) })
+        else {
+          found.set(at, undefined)
+          walk(at, [...above, real])
+        }
+      } else if (lstatSync(full).isSymbolicLink()) found.set(at, { target: readlinkSync(full) })
     }
   }
-  walk('')
+  walk('', [realpathSync(path)])
   return found
+}
+
+/** Links followed; undefined for one that leads nowhere, and for what is neither. */
+function typeOf(path: string): 'file' | 'directory' | undefined {
+  try {
+    const stat = statSync(path)
+    return stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -120,7 +120,7 @@ function rawOf({ task, outcome }: Instance, ends: readonly StepEnd[] | undefined
       result: { ...result, ...settled.result },
     }
   }
-  if (bad === -1) return { changed, failed: undefined, result }
+  if (bad === -1) return { changed, failed: undefined, result: { ...result, ...plan.afterwards?.(ends) } }
   return { changed: bad > 0, failed: stepFailure(steps[bad]!.step.summary, ends[bad]!), result }
 }
 

@@ -208,7 +208,7 @@ export class Run {
   }
 
   #local(read: LocalRead, scope: Scope, dir: string): unknown {
-    const kind = read.local === 'template' ? 'templates' : 'files'
+    const kind = read.folder ?? 'files'
     const wanted = `${dir} ${kind} ${read.path}`
     const path =
       read.path === '' ? undefined : (this.#found.get(wanted) ?? findControllerFile(dir, kind, read.path).path)

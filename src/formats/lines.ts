@@ -13,13 +13,28 @@ export interface LineEdit {
   readonly firstMatch?: boolean
 }
 
-/** The content after the edit, exactly as Ansible's lineinfile has it; the same buffer where nothing changes.
+export interface EditedLines {
+  /** The same buffer where nothing changes. */
+  readonly bytes: Buffer
+  /** What was done, in Ansible's words; empty for nothing. */
+  readonly msg: string
+  /** How many lines were removed, with `absent`. */
+  readonly found?: number
+}
+
+/** The content after the edit, exactly as Ansible's lineinfile has it.
  * @throws SyntaxError for what is no regular expression. */
-export function editLines(content: Buffer, edit: LineEdit): Buffer {
+export function editLines(content: Buffer, edit: LineEdit): EditedLines {
   const lines = splitLines(content.toString('latin1'))
-  const after = (edit.state === 'absent' ? removeLines(lines, edit) : putLine(lines, edit)).join('')
-  const bytes = Buffer.from(after, 'latin1')
-  return bytes.equals(content) ? content : bytes
+  const count = lines.length
+  const after = edit.state === 'absent' ? removeLines(lines, edit) : putLine(lines, edit)
+  const made = Buffer.from(after.join(''), 'latin1')
+  const bytes = made.equals(content) ? content : made
+  if (edit.state === 'absent') {
+    const found = count - after.length
+    return { bytes, found, msg: found === 0 ? '' : `${found} line(s) removed` }
+  }
+  return { bytes, msg: bytes === content ? '' : after.length > count ? 'line added' : 'line replaced' }
 }
 
 /** Lines with their ends, as Python's readlines over bytes. */

@@ -1,9 +1,11 @@
 // Regular expressions as Ansible's modules take them: Python's, over bytes. Here they run over text with one character a
 // byte (latin1), so that no encoding is assumed.
 
+import { toBytes } from '../host/bytes.ts'
+
 /** Bytes as text with one character each. */
 export function bytesText(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1')
+  return toBytes(text).toString('latin1')
 }
 
 /** @param source as the author wrote it.

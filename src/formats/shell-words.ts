@@ -1,11 +1,12 @@
-/** Splits a command line into words as a POSIX shell quotes them, without anything else that a shell does.
+/** Splits a command line into words as a POSIX shell quotes them, without anything else that a shell does. As for Python's
+ * shlex, a backslash between double quotes takes the meaning of a quote or a backslash only.
  * @throws SyntaxError where a quote has no end. */
 export function splitWords(text: string): string[] {
   const words: string[] = []
   let word: string | undefined
   for (let i = 0; i < text.length; i++) {
     const c = text[i]!
-    if (/\s/.test(c)) {
+    if (/[ \t\r\n]/.test(c)) {
       if (word !== undefined) words.push(word)
       word = undefined
     } else if (c === "'") {
@@ -30,7 +31,7 @@ function doubleQuoted(text: string, from: number): [part: string, end: number] {
   for (let i = from; i < text.length; i++) {
     const c = text[i]!
     if (c === '"') return [part, i]
-    if (c === '\\' && /["\\$`]/.test(text[i + 1] ?? '')) part += text[++i]
+    if (c === '\\' && /["\\]/.test(text[i + 1] ?? '')) part += text[++i]
     else part += c
   }
   throw new SyntaxError('a double quote has no end')

@@ -2,6 +2,8 @@ import { createTwoFilesPatch } from 'diff'
 
 const longest = 400
 const most = 2_000_000
+/** Lines that may differ: the time it takes grows with their square. */
+const mostEdits = 4000
 
 /** A unified diff of a file's content, cut after a sensible number of lines; one sentence for binary or huge content.
  * `undefined` bytes: no file. Gives undefined where nothing differs. */
@@ -17,8 +19,9 @@ export function unifiedDiff(path: string, before: Buffer | undefined, after: Buf
     after?.toString('utf8') ?? '',
     undefined,
     undefined,
-    { context: 3 },
+    { context: 3, maxEditLength: mostEdits },
   )
+  if (text === undefined) return `${path}: too much differs to be shown (${sizes})\n`
   const lines = text.replace(/^(Index: [\s\S]*?\n)?=+\n/, '').split('\n')
   if (lines.length <= longest) return lines.join('\n')
   return `${lines.slice(0, longest).join('\n')}\n(… ${lines.length - longest} lines more)\n`

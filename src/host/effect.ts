@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto'
 import { Unknown } from '../unknown.ts'
 import type { Read } from './read.ts'
 import { capabilitiesKind, outputKind } from './reads/command.ts'
-import { type Content, contentKind, type Sum, sumKind, sumOf } from './reads/content.ts'
+import { type Content, checksumKind, contentKind, type Sum, sumKind, sumOf } from './reads/content.ts'
 import { type Entry, entryKind, followed, parentOf, type Spot, type Stat } from './reads/entry.ts'
 import { type Tree, treeKind } from './reads/tree.ts'
 import { unitKind } from './reads/unit.ts'
@@ -12,7 +13,7 @@ export interface Effect {
   readonly change: (read: Read, answer: unknown, at: EntryOf) => unknown
 }
 
-/** What was known of a path before any planned step. */
+/** What is known of a path as the step finds it; undefined where nothing is. */
 export type EntryOf = (path: string) => Entry | undefined
 
 /** What becomes of the place `real`. */
@@ -32,8 +33,8 @@ export function pathEffect(because: string, real: string, change: PathChange, wa
   const turns = (base: Entry) =>
     (wasLink && change.to !== 'attributes') ||
     change.to === 'unknown' ||
-    // a new link changes no way that led somewhere already
-    (change.to === 'link' && !followed(base).stat)
+    // a new link changes no way that led somewhere already, or to where nothing is in the way
+    (change.to === 'link' && followed(base).obstacle !== undefined)
   const unknown = new Unknown(because)
   return {
     change: (read, answer, at) => {
@@ -110,6 +111,12 @@ function contentAfter(read: Read, answer: unknown, change: PathChange, unknown: 
     case sumKind:
       if (change.to === 'attributes') return answer
       return { sha256: bytes === undefined ? undefined : sumOf(bytes) } satisfies Sum
+    case checksumKind: {
+      // what may not be read has no hash, and may be readable after
+      if (change.to === 'attributes') return answer ?? unknown
+      const { algorithm } = read.question as { algorithm: string }
+      return bytes && createHash(algorithm).update(bytes).digest('hex')
+    }
     case capabilitiesKind:
       // the kernel takes them away with a change of owner
       if (change.to === 'attributes') return 'owner' in change.stat || 'group' in change.stat ? unknown : answer

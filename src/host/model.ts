@@ -12,6 +12,8 @@ interface Known {
 export class Model {
   #base = new Map<string, Known>()
   #log: Effect[] = []
+  /** By read key what an entry is after each effect, as far as it was asked. */
+  #entries = new Map<string, (Entry | Unknown)[]>()
   /** Answers worked out so far, each with how many effects it holds. */
   #now = new Map<string, { upTo: number; answer: unknown }>()
 
@@ -26,7 +28,10 @@ export class Model {
     if (!base) return undefined
     let { upTo, answer } = this.#now.get(read.key) ?? { upTo: 0, answer: base.answer }
     if (upTo < this.#log.length) {
-      for (; upTo < this.#log.length; upTo++) answer = this.#log[upTo]!.change(read, answer, this.#entryOf)
+      for (; upTo < this.#log.length; upTo++) {
+        const at = upTo
+        answer = this.#log[at]!.change(read, answer, (path) => this.#entryAfter(path, at))
+      }
       this.#now.set(read.key, { upTo, answer })
     }
     return answer as A | Unknown
@@ -46,6 +51,7 @@ export class Model {
     if (planned === this.#log.length) return
     this.#log.length = planned
     this.#now.clear()
+    this.#entries.clear()
   }
 
   learn(reads: readonly Read[], answers: ReadonlyMap<string, unknown>): void {
@@ -53,6 +59,7 @@ export class Model {
       if (!answers.has(read.key)) continue
       this.#base.set(read.key, { read, answer: answers.get(read.key) })
       this.#now.delete(read.key)
+      this.#entries.delete(read.key)
     }
   }
 
@@ -75,6 +82,7 @@ export class Model {
     for (const r of [...predicted.map((p) => p.read), ...unknown]) this.#base.delete(r.key)
     this.#log = []
     this.#now.clear()
+    this.#entries.clear()
   }
 
   /** Which of these groups of effects, each upon the ones before it, is the last to change the answer to a read, as
@@ -96,6 +104,22 @@ export class Model {
         answer = after
       }
     return last
+  }
+
+  /** An entry as it is after that many of the planned effects: a link may have been replaced by then. Undefined where that is
+   * not known. */
+  #entryAfter(path: string, effects: number): Entry | undefined {
+    const asked = entry(path)
+    const base = this.#base.get(asked.key)?.answer as Entry | undefined
+    if (!base || effects === 0) return base
+    const history = this.#entries.get(asked.key) ?? [base]
+    this.#entries.set(asked.key, history)
+    for (let i = history.length - 1; i < effects; i++) {
+      const now = history[i]!
+      history.push(now instanceof Unknown ? now : (this.#log[i]!.change(asked, now, () => now) as Entry | Unknown))
+    }
+    const now = history[effects]!
+    return now instanceof Unknown ? undefined : now
   }
 
   readonly #entryOf: EntryOf = (path) => this.#base.get(entry(path).key)?.answer as Entry | undefined

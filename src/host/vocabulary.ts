@@ -1,5 +1,6 @@
 // What a host can be asked and told, as modules use it.
 
+export { fromBytes, toBytes } from './bytes.ts'
 export type { Effect } from './effect.ts'
 export { answerEffect, anythingEffect, pathEffect, unknownEffect } from './effect.ts'
 export type { Facts } from './facts.ts'
@@ -7,7 +8,17 @@ export type { Read } from './read.ts'
 export { type Account, account, type Group, group } from './reads/account.ts'
 export { type Archived, archive } from './reads/archive.ts'
 export { capabilities, output, type Said, which } from './reads/command.ts'
-export { type Content, content, type Sum, sum, sumFor, sumOf } from './reads/content.ts'
+export {
+  type ChecksumAlgorithm,
+  type Content,
+  checksum,
+  checksumAlgorithms,
+  content,
+  type Sum,
+  sum,
+  sumFor,
+  sumOf,
+} from './reads/content.ts'
 export {
   type Entry,
   entry,
@@ -29,15 +40,19 @@ export { type Command, runCommand } from './steps/command.ts'
 export {
   type Attributes,
   backupFile,
+  copyFile,
   makeDirectory,
+  makeEmptyFile,
   makeHardLink,
   makeLink,
   missingParents,
   type Place,
   placeOf,
   remove,
+  removeEmptyDirectory,
   setAttributes,
-  touch,
+  setTimes,
+  type Time,
   writeFile,
 } from './steps/files.ts'
 export { changePackages, updateLists } from './steps/package.ts'

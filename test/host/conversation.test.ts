@@ -20,7 +20,7 @@ import { content, sum } from '../../src/host/reads/content.ts'
 import { type Entry, entry } from '../../src/host/reads/entry.ts'
 import { tree } from '../../src/host/reads/tree.ts'
 import type { Step } from '../../src/host/step.ts'
-import { makeDirectory, makeLink, remove, setAttributes, touch, writeFile } from '../../src/host/steps/files.ts'
+import { makeDirectory, makeEmptyFile, makeLink, remove, setAttributes, writeFile } from '../../src/host/steps/files.ts'
 import { openLocal } from '../../src/transport/local.ts'
 import { ConnectError, type Connection } from '../../src/transport/stream.ts'
 import { Unknown } from '../../src/unknown.ts'
@@ -150,7 +150,7 @@ test('a step that fails says why, and leaves nothing beside the target', async (
   const { ends, answers } = talk.apply(
     [
       { step: writeFile(at(p('no/where')), Buffer.from('x'), { mode: 0o600 }), timeout: undefined },
-      { step: touch(at(p('later')), {}, { mode: 0o600 }), timeout: undefined },
+      { step: makeEmptyFile(at(p('later')), { mode: 0o600 }), timeout: undefined },
     ],
     all,
   )

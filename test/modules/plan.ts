@@ -24,6 +24,8 @@ export interface Given {
   readonly host?: Tree
   /** Answers to reads that are not about files. */
   readonly answers?: readonly (readonly [read: Read, answer: unknown])[]
+  /** What a read-only command says, and its status: 0 without one. */
+  readonly outputs?: (argv: readonly string[]) => { readonly stdout?: string; readonly status?: number }
   readonly facts?: Partial<Facts>
   /** The controller's files, by path relative to files/ or templates/. */
   readonly files?: Readonly<Record<string, string | Buffer>>
@@ -129,7 +131,7 @@ function withPaths(module: Module, params: Record<string, unknown>, facts: Facts
 
 function consulted(module: Module, params: Record<string, unknown>, given: Given, facts: Facts): Planned {
   const models = new Models(() => facts)
-  const answer = answersOf(given.host ?? {}, given.answers ?? [])
+  const answer = answersOf(given.host ?? {}, given.answers ?? [], given.outputs)
   const secrets: string[] = []
   const ask = (): Plan | Failure => {
     for (;;) {

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto'
 import type { Read } from '../../src/host/read.ts'
-import { type Content, contentKind, type Sum, sumKind, sumOf } from '../../src/host/reads/content.ts'
+import { outputKind, type Said } from '../../src/host/reads/command.ts'
+import { type Content, checksumKind, contentKind, type Sum, sumKind, sumOf } from '../../src/host/reads/content.ts'
 import { type Entry, entryKind, parentOf, type Stat } from '../../src/host/reads/entry.ts'
 import { treeKind } from '../../src/host/reads/tree.ts'
 
@@ -57,12 +59,16 @@ const owned = {
 
 /** Answers as a host with these files gives them.
  * @throws Error for a read that neither they nor `others` answer. */
-export function answersOf(tree: Tree, others: readonly (readonly [Read, unknown])[]): (read: Read) => unknown {
+export function answersOf(
+  tree: Tree,
+  others: readonly (readonly [Read, unknown])[],
+  outputs?: (argv: readonly string[]) => { readonly stdout?: string; readonly status?: number },
+): (read: Read) => unknown {
   const world = worldOf(tree)
   const given = new Map(others.map(([read, answer]) => [read.key, answer]))
   return (read) => {
     if (given.has(read.key)) return given.get(read.key)
-    const question = read.question as string & { path: string }
+    const question = read.question as string & { path: string; algorithm: string }
     if (read.kind === entryKind) return entryAt(world, question)
     if (read.kind === treeKind) return treeAt(world, question)
     if (read.kind === contentKind) {
@@ -72,6 +78,14 @@ export function answersOf(tree: Tree, others: readonly (readonly [Read, unknown]
     if (read.kind === sumKind) {
       const bytes = fileAt(world, question.path)?.bytes
       return { sha256: bytes && sumOf(bytes) } satisfies Sum
+    }
+    if (read.kind === checksumKind) {
+      const bytes = fileAt(world, question.path)?.bytes
+      return bytes && createHash(question.algorithm).update(bytes).digest('hex')
+    }
+    if (read.kind === outputKind && outputs) {
+      const { stdout = '', status = 0 } = outputs((read.question as { argv: readonly string[] }).argv)
+      return { status, stdout: Buffer.from(stdout), stderr: '' } satisfies Said
     }
     throw new Error(`the test answers nothing to ${read.key}`)
   }
@@ -83,10 +97,8 @@ function realOf(world: World, path: string, hops = 0): { real: string; anchor: s
   let obstacle: Entry['obstacle']
   const parts = path.split('/').filter((p) => p !== '')
   for (const [i, part] of parts.entries()) {
-    if (part === '..') {
-      real = parentOf(real)
-      continue
-    }
+    if (part === '..') real = parentOf(real)
+    if (part === '.' || part === '..') continue
     const next = `${real === '/' ? '' : real}/${part}`
     const there = world.get(next)
     if (there?.stat.type === 'link' && hops < 40) {
@@ -96,13 +108,14 @@ function realOf(world: World, path: string, hops = 0): { real: string; anchor: s
     }
     real = next
     if (there?.stat.type === 'directory') anchor = next
-    else if (there) obstacle ??= 'not-a-directory'
+    else if (there && obstacle === undefined && i + 1 < parts.length) [obstacle, anchor] = ['not-a-directory', next]
   }
   return { real, anchor, obstacle }
 }
 
 function entryAt(world: World, path: string): Entry {
-  const above = realOf(world, parentOf(path))
+  // what is in the way of the parent is in the way of what is below, its own last name too
+  const above = realOf(world, `${parentOf(path)}/.`)
   const real = path === '/' ? '/' : `${above.real === '/' ? '' : above.real}/${path.slice(path.lastIndexOf('/') + 1)}`
   const stat = world.get(real)?.stat
   const end = stat?.type === 'link' ? realOf(world, real) : undefined

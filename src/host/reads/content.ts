@@ -132,3 +132,35 @@ export const sumKind: ReadKind<SumQuestion, Sum> = {
 function groupsOf<T>(items: readonly T[], most: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / most) }, (_, i) => items.slice(i * most, (i + 1) * most) as T[])
 }
+
+export const checksumAlgorithms = ['md5', 'sha1', 'sha224', 'sha256', 'sha384', 'sha512'] as const
+export type ChecksumAlgorithm = (typeof checksumAlgorithms)[number]
+
+interface ChecksumQuestion {
+  readonly path: string
+  readonly algorithm: ChecksumAlgorithm
+}
+
+/** A hash of a regular file as hex, links followed; undefined where there is none or it may not be read. For what compares
+ * contents `sum` is the better question. */
+export function checksum(path: string, algorithm: ChecksumAlgorithm): Read<string | undefined> {
+  return read(checksumKind, { path: cleanPath(path), algorithm })
+}
+
+export const checksumKind: ReadKind<ChecksumQuestion, string | undefined> = {
+  name: 'checksum',
+  key: ({ path, algorithm }) => `${algorithm} ${path}`,
+  script: (questions, sh) =>
+    questions
+      .map(({ path, algorithm }) => {
+        const p = sh.word(path)
+        return `test -f ${p} && s=$(${algorithm}sum <${p} 2>/dev/null) && printf %s "\${s%% *}" >&3; printf '\\0' >&3`
+      })
+      .join('\n'),
+  parse: (bytes, questions) => {
+    const found = fromBytes(bytes).split('\0')
+    return questions.map((_, i) => found[i] || undefined)
+  },
+  paths: ({ path }) => [path],
+  difference: (predicted, actual) => (predicted === actual ? undefined : 'its content is not what was written'),
+}

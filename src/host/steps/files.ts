@@ -89,24 +89,45 @@ export function writeFile(
   options: { before?: Buffer | undefined; validate?: readonly string[]; as?: string | undefined } = {},
 ): Step {
   const summary = `${options.as ?? (place.stat ? 'replace' : 'create')} ${place.path} (${size(bytes.length)})`
-  const kept = place.stat?.type === 'file' && (attributes.owner === undefined || attributes.group === undefined)
-  const keptNames =
-    place.stat?.type === 'file'
-      ? { uid: place.stat.uid, gid: place.stat.gid, owner: place.stat.owner, group: place.stat.group }
-      : {}
-  const stat = statWith({ ...fresh(), ...keptNames, size: bytes.length }, attributes) as Stat
-  const script = (sh: Shell) => {
-    const check = options.validate === undefined ? '' : validation(options.validate, sh)
-    return `p=${sh.word(place.path)}; ${temporary}
-set -C; : >"$t" || exit 1; set +C
-e=$(LC_ALL=C dd if=${sh.blob(bytes)} of="$t" bs=65536 conv=fsync 2>&1) || { echo "it could not be written: $e" | head -n 1 >&2; exit 1; }
-${kept ? keepOwner : ''}${chown(attributes, '', '"$t"', sh)}chmod ${exactMode(attributes.mode)} "$t" || exit 1
-${check}${rename}`
-  }
+  const change: PathChange = { to: 'file', stat: statOfNew(place, bytes.length, attributes), bytes }
   return {
-    ...step(summary, place, { to: 'file', stat, bytes }, script),
+    ...step(summary, place, change, (sh) => replacing(place, sh.blob(bytes), attributes, options.validate, sh)),
     diff: { path: place.path, before: options.before, after: bytes },
   }
+}
+
+/** Copies a file of the host, with the care that `writeFile` takes. */
+export function copyFile(
+  from: { readonly path: string; readonly size: number },
+  place: Place,
+  attributes: Attributes & { mode: number },
+  options: { validate?: readonly string[] } = {},
+): Step {
+  const summary = `${place.stat ? 'replace' : 'create'} ${place.path} with ${from.path} (${size(from.size)})`
+  const change: PathChange = { to: 'file', stat: statOfNew(place, from.size, attributes), bytes: undefined }
+  return step(summary, place, change, (sh) => replacing(place, sh.word(from.path), attributes, options.validate, sh))
+}
+
+function statOfNew(place: Place, bytes: number, attributes: Attributes): Stat {
+  const { uid, gid, owner, group } = place.stat?.type === 'file' ? place.stat : fresh()
+  return statWith({ ...fresh(), uid, gid, owner, group, size: bytes }, attributes) as Stat
+}
+
+/** Shell text that puts what it reads from `source` (a word) in the place. */
+function replacing(
+  place: Place,
+  source: string,
+  attributes: Attributes & { mode: number },
+  validate: readonly string[] | undefined,
+  sh: Shell,
+): string {
+  const kept = place.stat?.type === 'file' && (attributes.owner === undefined || attributes.group === undefined)
+  const check = validate === undefined ? '' : validation(validate, sh)
+  return `p=${sh.word(place.path)}; ${temporary}
+set -C; : >"$t" || exit 1; set +C
+e=$(LC_ALL=C dd if=${source} of="$t" bs=65536 conv=fsync 2>&1) || { echo "it could not be written: $e" | head -n 1 >&2; exit 1; }
+${kept ? keepOwner : ''}${chown(attributes, '', '"$t"', sh)}chmod ${exactMode(attributes.mode)} "$t" || exit 1
+${check}${rename}`
 }
 
 /** What it replaces says whose it is, also where that was not known when it was planned. */
@@ -119,13 +140,15 @@ ${words.join(' ')} || { echo "the new content of $p did not pass its validation"
 `
 }
 
-/** Keeps a copy of a file beside it, named with the time. */
+/** Keeps a copy of a file beside it, named with the time; its name is what the step says. */
 export function backupFile(place: Place): Step {
   return {
     summary: `back up ${place.path}`,
     effects: [],
     harmless: true,
-    script: (sh) => `p=${sh.word(place.path)}; cp -p -- "$p" "$p.$$.$(date +%Y-%m-%d@%H:%M:%S~)"`,
+    captured: true,
+    script: (sh) =>
+      `p=${sh.word(place.path)}; n=$p.$$.$(date +%Y-%m-%d@%H:%M:%S~); cp -p -- "$p" "$n" && printf %s "$n"`,
   }
 }
 
@@ -204,6 +227,12 @@ export function remove(place: Place): Step {
   return step(`remove ${what}${place.path}`, place, { to: 'absent' }, (sh) => `rm -rf -- ${sh.word(place.path)}`)
 }
 
+/** Removes a directory that has nothing in it. */
+export function removeEmptyDirectory(place: Place): Step {
+  const summary = `remove empty directory ${place.path}`
+  return step(summary, place, { to: 'absent' }, (sh) => `rmdir -- ${sh.word(place.path)}`)
+}
+
 /** Sets owner, group or mode of what is there; of a link itself only owner and group. */
 export function setAttributes(place: Place, attributes: Attributes): Step {
   const { owner, group, mode } = attributes
@@ -230,19 +259,25 @@ function was(stat: Stat | undefined, { owner, group }: Attributes): string {
   return ` (was ${old[0] ?? ''}${group === undefined ? '' : `:${old[1] ?? ''}`})`
 }
 
-/** Makes an empty file, or sets the times of what is there: undefined leaves one, the rest is what `touch -d` takes. */
-export function touch(
-  place: Place,
-  times: { access?: string | undefined; modification?: string | undefined } = {},
-  made?: Attributes & { mode: number },
-): Step {
-  if (made) return { ...writeFile(place, Buffer.alloc(0), made), summary: `create ${place.path} (empty)` }
-  const change: PathChange = { to: 'attributes', stat: { mtime: undefined }, id: place.stat?.id }
-  return step(`touch ${place.path}`, place, change, (sh) => {
-    const set = (flag: string, at: string | undefined) =>
-      at === undefined ? ':' : `touch -h ${flag} -d ${sh.word(at)} -- ${sh.word(place.path)} || exit 1`
-    return `${set('-a', times.access)}\n${set('-m', times.modification)}`
+/** Makes an empty file. */
+export function makeEmptyFile(place: Place, attributes: Attributes & { mode: number }): Step {
+  return { ...writeFile(place, Buffer.alloc(0), attributes), summary: `create ${place.path} (empty)` }
+}
+
+/** A time to set: seconds since 1970, or the moment the step runs. */
+export type Time = number | 'now'
+
+/** Sets the times of what is there, of a link its own; undefined leaves one. */
+export function setTimes(place: Place, times: { access: Time | undefined; modification: Time | undefined }): Step {
+  const { access, modification } = times
+  const mtime = modification === 'now' ? undefined : (modification ?? place.stat?.mtime)
+  const change: PathChange = { to: 'attributes', stat: { mtime }, id: place.stat?.id }
+  const made = step(`touch ${place.path}`, { ...place, stat: undefined }, change, (sh) => {
+    const set = (flag: string, at: Time | undefined) =>
+      at === undefined ? ':' : `touch -h ${flag} ${at === 'now' ? '' : `-d @${at} `}-- ${sh.word(place.path)} || exit 1`
+    return `${set('-a', access)}\n${set('-m', modification)}`
   })
+  return access === 'now' || modification === 'now' ? { ...made, acts: true } : made
 }
 
 function size(bytes: number): string {
