@@ -53,7 +53,7 @@ function install(): string | undefined {
 
 const reason = install()
 const check = reason === undefined ? test : test.skip
-const names = ['the command', 'an own module', 'types', 'schemas', 'wrong modules'].length
+const names = ['the command', 'an own module', 'one in TypeScript', 'types', 'schemas', 'wrong modules'].length
 if (reason !== undefined) for (let i = 0; i < names; i++) console.log(`SKIP ${reason}`)
 
 const runbook = (...args: string[]) => run(join(home, 'node_modules/.bin/runbook'), args)
@@ -104,6 +104,17 @@ check('a module beside a playbook imports runbook/module', () => {
   const wrong = runbook('validate', 'plays/wrong.yml')
   assert.is(wrong.status, 4)
   assert.match(wrong.stderr, /no parameter `pth`[\s\S]*did you mean `path`/)
+})
+
+check('a module in TypeScript runs where Node does, and is refused in words where not', () => {
+  write('typed/modules/greeting.ts', module.replace('plan: (p,', 'plan: (p: any,'))
+  write('typed/site.yml', `- hosts: here\n  tasks: [{ greeting: { path: "${root}/typed" } }]\n`)
+  const { status, stderr } = runbook('apply', 'typed/site.yml')
+  if ('typescript' in process.features && process.features.typescript) assert.is(status, 0, stderr)
+  else {
+    assert.is(status, 4)
+    assert.match(stderr, /this Node \(v[\d.]+\) runs no TypeScript\n {2}fix: use Node 22\.18/)
+  }
 })
 
 check('a TypeScript author gets types', () => {
