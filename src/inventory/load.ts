@@ -35,8 +35,11 @@ export function loadInventory(
     if (existsSync(path)) dirs.add(statSync(path).isDirectory() ? path : dirname(path))
   }
   complete(inventory)
-  for (const dir of dirs) inventory.beside.inventory.push(loadVarsDir(dir, report))
-  for (const dir of new Set(playbookDirs)) if (!dirs.has(dir)) inventory.beside.playbook.push(loadVarsDir(dir, report))
+  // a play may name this machine without the inventory's knowing it
+  const hosts = new Set([...inventory.hosts.keys(), 'localhost'])
+  const varsOf = (dir: string) => loadVarsDir(dir, inventory.groups.keys(), hosts, report)
+  for (const dir of dirs) inventory.beside.inventory.push(varsOf(dir))
+  for (const dir of new Set(playbookDirs)) if (!dirs.has(dir)) inventory.beside.playbook.push(varsOf(dir))
   return { inventory, diagnostics }
 }
 

@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 import { compileValue } from '../language/compile.ts'
 import type { Diagnostic } from '../language/diagnostic.ts'
 import { loadDocument } from '../language/document.ts'
@@ -8,39 +8,62 @@ import type { Variable, VarsDir } from './inventory.ts'
 
 type Report = (d: Diagnostic) => void
 
-/** Reads group_vars/ and host_vars/ of a folder: `NAME`, `NAME.yml`, `NAME.yaml`, `NAME.json`, or all files of a folder NAME. */
-export function loadVarsDir(dir: string, report: Report): VarsDir {
-  return { groups: loadAll(join(dir, 'group_vars'), report), hosts: loadAll(join(dir, 'host_vars'), report) }
+/** Reads group_vars/ and host_vars/ of a folder, for the groups and hosts that there are. Of `NAME`, `NAME.yml`,
+ * `NAME.yaml` and `NAME.json` the first that is there counts, as with Ansible; of a folder NAME all files below it. */
+export function loadVarsDir(dir: string, groups: Iterable<string>, hosts: Iterable<string>, report: Report): VarsDir {
+  return {
+    groups: loadAll(join(dir, 'group_vars'), groups, report),
+    hosts: loadAll(join(dir, 'host_vars'), hosts, report),
+  }
 }
 
-function loadAll(dir: string, report: Report): Map<string, Map<string, Variable>> {
+const endings = ['', '.yml', '.yaml', '.json']
+
+function loadAll(dir: string, names: Iterable<string>, report: Report): Map<string, Map<string, Variable>> {
   const found = new Map<string, Map<string, Variable>>()
-  for (const name of listOf(dir)) {
-    const path = join(dir, name)
-    const isDirectory = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
-    const of = isDirectory ? name : name.replace(/\.(ya?ml|json)$/, '')
-    const vars = found.get(of) ?? new Map<string, Variable>()
-    for (const file of isDirectory ? filesBelow(path) : [path])
-      for (const [key, value] of loadVarsFile(file, report)) vars.set(key, value)
-    found.set(of, vars)
+  const entries = new Set(listOf(dir))
+  if (entries.size === 0) return found
+  for (const name of names) {
+    const [first, ...others] = endings.map((e) => name + e).filter((n) => entries.has(n))
+    if (first === undefined) continue
+    const path = join(dir, first)
+    for (const other of others) notRead(join(dir, other), path, report)
+    const vars = new Map<string, Variable>()
+    const files = isDirectory(path) ? filesBelow(path) : [path]
+    for (const file of files) for (const [key, value] of loadVarsFile(file, report)) vars.set(key, value)
+    found.set(name, vars)
   }
   return found
 }
 
+function notRead(path: string, instead: string, report: Report): void {
+  report({
+    code: 'ignored',
+    severity: 'warning',
+    message: `${path} is not read: ${instead} is there`,
+    hint: 'put it into a folder of that name with the others',
+  })
+}
+
 function listOf(dir: string): string[] {
   try {
-    return readdirSync(dir)
-      .filter((n) => !n.startsWith('.') && !n.endsWith('~') && !/\.(orig|bak|retry|md)$/.test(n))
-      .sort()
+    return readdirSync(dir).sort()
   } catch {
     return []
   }
 }
 
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+}
+
 function filesBelow(dir: string): string[] {
   return listOf(dir).flatMap((name) => {
+    if (name.startsWith('.') || name.endsWith('~')) return []
     const path = join(dir, name)
-    return statSync(path).isDirectory() ? filesBelow(path) : [path]
+    const ending = extname(name)
+    if (isDirectory(path)) return ending === '' ? filesBelow(path) : []
+    return endings.includes(ending) ? [path] : []
   })
 }
 
