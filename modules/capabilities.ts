@@ -1,4 +1,13 @@
-import { capabilities, defineModule, entry, fail, setCapabilities } from '../src/module.ts'
+import {
+  capabilities,
+  defineModule,
+  entry,
+  fail,
+  followed,
+  parseCapabilities,
+  printCapabilities,
+  setCapabilities,
+} from '../src/module.ts'
 
 export default defineModule({
   name: 'capabilities',
@@ -10,7 +19,8 @@ export default defineModule({
       capability: {
         type: 'string',
         aliases: ['cap'],
-        description: 'The capability, as setcap takes it.',
+        description:
+          'The capability with its flags, as setcap takes it: `+` adds flags, `=` sets them exactly, `-` takes them; with `absent` a name alone will do.',
         examples: ['cap_ipc_lock=+ep'],
       },
       state: { type: 'string', enum: ['present', 'absent'], default: 'present', description: 'Whether it has it.' },
@@ -18,39 +28,32 @@ export default defineModule({
     required: ['path', 'capability'],
   },
   examples: '- capabilities: { path: /usr/local/bin/vault, capability: cap_ipc_lock=+ep }',
+  differences: [
+    '`cap+ep` and `cap=ep` are the same where the file has them: there is no need to write it as getcap does.',
+  ],
 })({
   reads: (p) => ({ at: entry(p.path), now: capabilities(p.path) }),
   plan: (p, { at, now }) => {
-    if (!at.stat) return fail(`${p.path} does not exist`)
+    const { stat } = followed(at)
+    if (!stat) return fail(`${p.path} does not exist`)
+    if (stat.type !== 'file') return fail(`${p.path} is a ${stat.type}: only a file has capabilities`)
+    const found = /^([a-z_]+(?:,[a-z_]+)*)(?:(=\+?|=-|\+|-)([eip]*))?$/.exec(p.capability.trim().toLowerCase())
+    if (!found || (found[2] === undefined && p.state === 'present'))
+      return fail(`\`${p.capability}\` is no capability with its flags`, { hint: 'as in `cap_ipc_lock=+ep`' })
     if (now === undefined)
       return fail('the host has no getcap', { hint: 'install libcap2-bin (Debian) or libcap (Red Hat)' })
-    const found = /^([a-z_,]+)=?([+-]?)([eip]*)$/.exec(p.capability.trim().toLowerCase())
-    if (!found) return fail(`\`${p.capability}\` is no capability`, { hint: 'as in `cap_ipc_lock=+ep`' })
-    const have = parse(now)
+    const have = parseCapabilities(now)
     const want = new Map(have)
-    for (const name of found[1]!.split(',')) {
-      if (p.state === 'absent') want.delete(name)
-      else want.set(name, [...found[3]!].sort().join(''))
-    }
-    const [before, after] = [print(have), print(want)]
-    if (before === after) return { steps: [], result: { path: p.path, capabilities: before } }
-    return { steps: [setCapabilities(at, after, before)], result: { path: p.path, capabilities: after } }
+    for (const name of found[1]!.split(','))
+      want.set(name, p.state === 'absent' ? '' : flagsAfter(have.get(name) ?? '', found[2]!, found[3]!))
+    const [before, after] = [printCapabilities(have), printCapabilities(want)]
+    const result = { path: p.path, state: p.state, capabilities: after }
+    return { steps: before === after ? [] : [setCapabilities(at, after, before)], result }
   },
 })
 
-/** `cap_a,cap_b=ep cap_c+p` by capability. */
-function parse(text: string): Map<string, string> {
-  const found = new Map<string, string>()
-  for (const part of text.split(/\s+/).filter((w) => w !== '')) {
-    const [names, flags] = part.split(/[=+]+/) as [string, string?]
-    for (const name of names.split(',')) found.set(name, [...(flags ?? '')].sort().join(''))
-  }
-  return found
-}
-
-/** As getcap prints it: by flags, in the order of names. */
-function print(capabilities: ReadonlyMap<string, string>): string {
-  const byFlags = new Map<string, string[]>()
-  for (const [name, flags] of capabilities) byFlags.set(flags, [...(byFlags.get(flags) ?? []), name])
-  return [...byFlags].map(([flags, names]) => `${names.sort().join(',')}=${flags}`).join(' ')
+function flagsAfter(before: string, operator: string, flags: string): string {
+  if (operator === '-') return [...before].filter((f) => !flags.includes(f)).join('')
+  if (operator === '=-') return ''
+  return [...new Set([...(operator === '+' ? before : ''), ...flags])].sort().join('')
 }

@@ -1,8 +1,10 @@
 import {
   changePackages,
   defineModule,
+  type Facts,
   fail,
   installedPackage,
+  matcher,
   type Package,
   packageLatest,
   type Step,
@@ -29,7 +31,7 @@ export default defineModule({
       update_cache: {
         type: 'boolean',
         default: false,
-        description: 'Fetches the lists of packages before it installs.',
+        description: 'Fetches the lists of packages before it installs; with `latest` before it looks, in check too.',
       },
       use: {
         type: 'string',
@@ -41,37 +43,46 @@ export default defineModule({
     required: ['name'],
   },
   examples: '- package: { name: [unzip, libcap2-bin], state: present, update_cache: true }',
-  differences: ['`update_cache` fetches the lists only when there is something to install.'],
+  differences: [
+    '`update_cache` fetches the lists only when there is something to install, or to find what is latest.',
+    'A name is that of one package: patterns, files and URLs are errors.',
+  ],
 })({
-  reads: (p) => ({
-    now: p.name.map((n) => (p.state === 'latest' ? packageLatest(split(n).name) : installedPackage(split(n).name))),
-  }),
+  reads: (p, { facts }) => {
+    const { manager, names } = asked(p, facts)
+    if (!managers.includes(manager) || names.some((n) => !isName(n.name))) return { now: [] }
+    const read = (name: string) => (p.state === 'latest' ? packageLatest(name, p.update_cache) : installedPackage(name))
+    return { now: names.map((n) => read(n.name)) }
+  },
   plan: (p, { now }, { facts }) => {
-    const manager = p.use === 'auto' ? facts.package_manager : p.use
-    if (!['apt', 'dnf', 'yum'].includes(manager))
+    const { manager, names } = asked(p, facts)
+    if (!managers.includes(manager))
       return fail(`packages are managed by ${manager || 'nothing known'} here`, { hint: 'apt, dnf and yum are known' })
-    const wanted = p.name.map((written, i) => ({ ...split(written), written, now: now[i]! }))
+    const bad = names.find((n) => !isName(n.name))
+    if (bad) return fail(`\`${bad.written}\` is no name of a package`)
+    const wanted = names.map((n, i): Wanted => ({ ...n, now: now[i]! }))
     if (p.state === 'absent' || p.state === 'removed') {
-      const there = wanted.filter((w) => w.now.installed !== '')
+      const there = wanted.filter((w) => w.now.installed !== '' && !w.now.provided)
       return { steps: there.length === 0 ? [] : [change(manager, 'remove', there)] }
     }
-    const todo = wanted.filter((w) => {
-      if (w.now.installed === '') return true
-      if (w.version !== undefined) return w.now.installed !== undefined && !sameVersion(w.now.installed, w.version)
-      return (
-        p.state === 'latest' &&
-        w.now.candidate !== '' &&
-        w.now.candidate !== undefined &&
-        w.now.installed !== w.now.candidate
-      )
-    })
-    if (todo.length === 0) return { steps: [] }
-    const update = p.update_cache
-      ? [updateLists(manager === 'apt' ? ['apt-get', '-q', 'update'] : [manager, '-q', 'makecache'])]
-      : []
-    return { steps: [...update, change(manager, 'install', todo)] }
+    const missing = wanted.filter((w) => w.now.installed === '')
+    const other = wanted.filter((w) => w.now.installed !== '' && !isRight(w, p.state === 'latest'))
+    if (missing.length + other.length === 0) return { steps: [] }
+    const update =
+      p.update_cache && p.state !== 'latest'
+        ? [updateLists(manager === 'apt' ? ['apt-get', '-q', 'update'] : [manager, '-q', 'makecache'])]
+        : []
+    if (manager === 'apt') return { steps: [...update, change(manager, 'install', [...missing, ...other])] }
+    const steps = [
+      ...(missing.length === 0 ? [] : [change(manager, 'install', missing)]),
+      ...(other.length === 0 ? [] : [change(manager, 'upgrade', other)]),
+    ]
+    return { steps: [...update, ...steps] }
   },
 })
+
+const isName = (name: string) => /^[@A-Za-z0-9]([\w+.:~^ -]*[\w+])?$/.test(name)
+const managers = ['apt', 'dnf', 'yum']
 
 interface Wanted {
   readonly name: string
@@ -80,15 +91,20 @@ interface Wanted {
   readonly now: Package
 }
 
-/** `name=version` for apt, `name-1.2` (a dash with a digit behind it) for dnf. */
-function split(written: string): { name: string; version: string | undefined } {
-  const found = /^([^=]+)=(.+)$/.exec(written) ?? /^(.+?)-(\d+[.:].*)$/.exec(written)
-  return found ? { name: found[1]!, version: found[2] } : { name: written, version: undefined }
+/** Of apt a name may have a version behind it; rpm knows `hello-2.10` as a name of its own. */
+function asked(p: { readonly name: readonly string[]; readonly use: string }, facts: Facts) {
+  const manager = p.use === 'auto' ? facts.package_manager : p.use
+  const names = p.name.map((written) => {
+    const found = manager === 'apt' ? /^([^=]+)=(.+)$/.exec(written) : undefined
+    return { written, name: found?.[1] ?? written, version: found?.[2] }
+  })
+  return { manager, names }
 }
 
-function sameVersion(installed: string, wanted: string): boolean {
-  if (wanted.endsWith('*')) return installed.startsWith(wanted.slice(0, -1))
-  return installed === wanted || installed.replace(/^\d+:/, '') === wanted || installed.startsWith(`${wanted}-`)
+function isRight({ version, now: { installed, candidate, provided } }: Wanted, latest: boolean): boolean {
+  if (installed === undefined || provided) return true
+  if (version !== undefined) return matcher([version])(installed)
+  return !latest || candidate === '' || candidate === undefined || installed === candidate
 }
 
 const aptOptions = [
@@ -102,12 +118,13 @@ const aptOptions = [
   'DPkg::Lock::Timeout=120',
 ]
 
-function change(manager: string, verb: 'install' | 'remove', packages: readonly Wanted[]): Step {
+function change(manager: string, verb: 'install' | 'upgrade' | 'remove', packages: readonly Wanted[]): Step {
   const names = packages.map((w) => w.written)
   const after = packages.map(
     (w): Package => ({
       name: w.name,
-      installed: verb === 'remove' ? '' : w.version?.endsWith('*') ? undefined : w.version,
+      installed:
+        verb === 'remove' ? '' : w.version?.includes('*') ? undefined : (w.version ?? (w.now.candidate || undefined)),
       candidate: w.now.candidate,
     }),
   )

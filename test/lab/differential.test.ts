@@ -76,8 +76,8 @@ const look = `
 cd /srv/t && find . -printf '%p\\t%y\\t%m\\t%u\\t%g\\t%l\\n' | sort
 find . -type f -exec sha256sum {} + | sort -k2
 find . -newermt 1999-01-01 ! -newermt 2010-01-01 -printf '%p\\t%Ts\\n' | sort
-getent passwd anna service berta shorty | sort; getent group | sort
-getent shadow anna service berta | cut -d: -f1,2`
+getent passwd | sort; getent group | sort; getent shadow | cut -d: -f1,2,8 | sort
+find /home /var/mail -printf '%p\\t%y\\t%m\\t%u\\t%g\\t%l\\n' | sort`
 
 function state(lab: Lab, name: string): string[] {
   // a backup's name has a process and a time in it
@@ -96,7 +96,7 @@ check('runbook does what ansible-core does', async () => {
     mkdirSync(join(dir, 'group_vars'))
     cpSync(join(here, 'templates'), join(dir, 'templates'), { recursive: true })
     makeLinks(join(dir, 'files/links'))
-    const tasks = ['tasks.yml', 'files.yml'].map((name) => readFileSync(join(here, name), 'utf8'))
+    const tasks = ['tasks.yml', 'files.yml', 'system.yml'].map((name) => readFileSync(join(here, name), 'utf8'))
     const body = tasks
       .join('\n')
       .split('\n')

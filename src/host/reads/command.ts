@@ -1,3 +1,4 @@
+import { parseCapabilities, printCapabilities } from '../../formats/capabilities.ts'
 import { fromBytes } from '../bytes.ts'
 import { type Read, type ReadKind, read } from '../read.ts'
 import type { Shell } from '../shell.ts'
@@ -80,7 +81,7 @@ export const whichKind: ReadKind<string, string> = {
   difference: () => undefined,
 }
 
-/** File capabilities as `getcap` writes them without the path (`cap_ipc_lock=ep`), empty for none; undefined where the host
+/** File capabilities as `printCapabilities` writes them (`cap_ipc_lock=ep`), empty for none; undefined where the host
  * has no getcap. */
 export function capabilities(path: string): Read<string | undefined> {
   return read(capabilitiesKind, path)
@@ -99,10 +100,8 @@ for p in ${sh.words(paths)}; do if command -v getcap >/dev/null 2>&1; then print
       const text = found[i]!
       if (!text.startsWith('+')) return undefined
       // `PATH cap=ep`, and `PATH = cap+ep` before libcap 2.41
-      return text
-        .slice(1 + (text.startsWith(path, 1) ? path.length : 0))
-        .trim()
-        .replace(/^= /, '')
+      const said = text.slice(1 + (text.startsWith(path, 1) ? path.length : 0)).trim()
+      return printCapabilities(parseCapabilities(said.replace(/^= /, '')))
     })
   },
   paths: (path) => [path],

@@ -1,3 +1,4 @@
+import { Unknown } from '../../unknown.ts'
 import { answerEffect, type Effect, pathEffect, unknownEffect } from '../effect.ts'
 import { type Account, account, accountKind, type Group, group, groupKind } from '../reads/account.ts'
 import type { Step } from '../step.ts'
@@ -10,46 +11,62 @@ function accountFiles(because: string): Effect[] {
   )
 }
 
-/** A change of one account may change which groups list whom. */
-function others(because: string, but: string, kinds: readonly unknown[]): Effect {
-  return unknownEffect(because, (read) => kinds.includes(read.kind) && read.question !== but)
+/** Which groups list whom may be other; a group of the account's own name comes and goes with it. */
+function groupsAround(because: string, name: string, goes: boolean): Effect {
+  const unknown = new Unknown(because)
+  return {
+    change: (read, answer) => {
+      if (read.kind !== groupKind || answer instanceof Unknown) return answer
+      const own = read.question === name
+      if (answer === undefined) return own || /^\d+$/.test(read.question as string) ? unknown : answer
+      return own && goes ? unknown : { ...(answer as Group), members: undefined }
+    },
+  }
 }
 
 /** @param after the account as it will be; what nobody can know before is undefined.
- * @param home a directory that may come into being, or change. */
+ * @param options.paths what may come into being or change: a home directory, a mailbox. */
 export function changeAccount(
   summary: string,
   argv: readonly string[],
   name: string,
   after: Account | undefined,
-  options: { home?: string | undefined; group?: Group | undefined; input?: Buffer } = {},
+  options: { paths?: readonly string[]; input?: Buffer } = {},
 ): Step {
-  const { home, input } = options
+  const { paths = [], input } = options
   const effects = [
     ...accountFiles(summary),
-    ...(home === undefined ? [] : [pathEffect(summary, home, { to: 'unknown' })]),
-    unknownEffect(summary, (read) => read.kind === groupKind),
-    ...(options.group ? [answerEffect(group(options.group.name), options.group)] : []),
+    ...paths.map((path) => pathEffect(summary, path, { to: 'unknown' })),
+    groupsAround(summary, name, after === undefined),
     answerEffect(account(name), after),
   ]
   return tool(summary, argv, effects, input === undefined ? {} : { input })
 }
 
-export function changeGroup(summary: string, argv: readonly string[], name: string, after: Group | undefined): Step {
+/** @param now the group before; undefined for a new one. */
+export function changeGroup(
+  summary: string,
+  argv: readonly string[],
+  name: string,
+  now: Group | undefined,
+  after: Group | undefined,
+): Step {
   const effects = [
     ...accountFiles(summary),
-    others(summary, name, [groupKind]),
-    unknownEffect(summary, (read) => read.kind === accountKind && after === undefined),
+    // another number is that of its users too
+    unknownEffect(summary, (read) => read.kind === accountKind && now !== undefined),
+    unknownEffect(summary, (read) => read.kind === groupKind && /^\d+$/.test(read.question as string)),
     answerEffect(group(name), after),
   ]
   return tool(summary, argv, effects)
 }
 
 /** Makes the home directory of a user that has none, with what new users get. */
-export function makeHome(user: Account): Step {
-  const home = user.home!
-  const summary = `create home directory ${home}`
-  const script = 'test -d /etc/skel && cp -R /etc/skel "$1" || mkdir "$1" && chown -R "$2:$3" "$1" && chmod 0755 "$1"'
-  const argv = ['sh', '-c', script, 'sh', home, String(user.uid), String(user.gid)]
-  return tool(summary, argv, [pathEffect(summary, home, { to: 'unknown' })])
+export function makeHome(path: string, user: Account, skeleton: string, at: string): Step {
+  const summary = `create home directory ${path}`
+  const script = `mode=0755
+test ! -r /etc/login.defs || while read -r k v _; do case $k in HOME_MODE) mode=$v; break;; UMASK) mode=$(printf '%o' $((0777 & ~0$v)));; esac; done </etc/login.defs
+mkdir -p -- "\${1%/*}/" && if test -d "$4" && test "$4" != /dev/null; then cp -RP -- "$4" "$1"; else mkdir -- "$1"; fi && chown -hR -- "$2:$3" "$1" && chmod "$mode" "$1"`
+  const argv = ['sh', '-c', script, 'sh', path, String(user.uid), String(user.gid), skeleton]
+  return tool(summary, argv, [pathEffect(summary, at, { to: 'unknown' })])
 }
