@@ -58,6 +58,7 @@ export function composeRequest(reads: readonly Read[], blob: (bytes: Buffer) => 
     return { kind, keys: [...group.keys()], questions, text: kind.script(questions, sh) }
   })
   const script = [
+    'umask 077',
     // found out once a session
     'if test -e "$d/G"; then read -r G <"$d/G"; else G=; find /dev/null -prune -printf "" 2>/dev/null && G=1; echo "$G" >"$d/G"; fi',
     ...parts.map(({ text }) => `(\n${text}\n)\nprintf '\\n${separator}\\n' >&3`),

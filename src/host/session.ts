@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { CommandStream } from '../transport/stream.ts'
 import { scriptHead } from './bootstrap.ts'
+import { fromBytes } from './bytes.ts'
 
 /** The end of one script: its exit status and all it wrote on fd 3. */
 export interface ScriptEnd {
@@ -231,13 +232,13 @@ export class Session {
 
   /** What a login said instead of starting the loop. */
   #noise(): string {
-    const text = Buffer.concat(this.#received).toString('latin1').trim().slice(-500)
+    const text = fromBytes(Buffer.concat(this.#received).subarray(-500)).trim()
     return text === '' ? '' : `; it said: ${text}`
   }
 
   #lose(code: number | undefined, why?: string): void {
     if (this.#lost) return
-    const said = this.#stream.errors().trim()
+    const said = fromBytes(Buffer.from(this.#stream.errors(), 'latin1')).trim()
     const own = code === undefined ? undefined : endings[code]
     const reason = own === undefined ? said || `the connection ended${this.#started ? '' : this.#noise()}` : own
     this.#lost = new SessionLost(why ?? (own === undefined || said === '' ? reason : `${own} (${said})`), code)

@@ -64,8 +64,8 @@ export function stepScript(step: Step, sh: Shell): string {
   const body = step.script(tracking)
   const clean = blobs.length === 0 ? '' : `rm -f ${blobs.join(' ')}\n`
   if (!step.captured)
-    return `(\n${body}\n) </dev/null >"$d/o" 2>&1 3>&-\ne=$?\n${clean}test $e = 0 || tail -c ${longestError} "$d/o" >&3\nexit $e`
-  return `(\n${body}\n) </dev/null >"$d/o" 2>"$d/r" 3>&-
+    return `umask 077\n(\numask "$m"\n${body}\n) </dev/null >"$d/o" 2>&1 3>&-\ne=$?\n${clean}test $e = 0 || tail -c ${longestError} "$d/o" >&3\nexit $e`
+  return `umask 077\n(\numask "$m"\n${body}\n) </dev/null >"$d/o" 2>"$d/r" 3>&-
 e=$?
 ${clean}for f in o r; do if test -s "$d/$f"; then wc -c <"$d/$f"; else echo 0; fi; done >&3
 for f in o r; do test ! -s "$d/$f" || head -c ${longestOutput} "$d/$f"; done >&3

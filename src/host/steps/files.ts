@@ -164,12 +164,12 @@ done`
 /** A name beside the target that nobody else has, gone however the step ends: $d/t is for the loop, when it was killed. */
 const temporary = `case $p in /*/*) n=\${p%/*};; *) n=;; esac
 ${sweep}
-t=$n/.runbook.$$.\${d##*.}; printf %s "$t" >"$d/t"; trap 'rm -f -- "$t" "$d/t"' 0; trap 'exit 143' 1 2 3 13 15; umask 077`
+t=$n/.runbook.$$.\${d##*.}; umask 077; printf %s "$t" >"$d/t"; trap 'rm -f -- "$t" "$d/t"' 0; trap 'exit 143' 1 2 3 13 15`
 
 /** A directory of that kind, inside the directory $p. */
 export const temporaryDirectory = `n=$p
 ${sweep}
-t=$p/.runbook.$$.\${d##*.}; printf %s "$t" >"$d/t"; trap 'rm -rf -- "$t" "$d/t"' 0; trap 'exit 143' 1 2 3 13 15; (umask 077; mkdir -- "$t") || exit 1`
+t=$p/.runbook.$$.\${d##*.}; (umask 077; printf %s "$t" >"$d/t"); trap 'rm -rf -- "$t" "$d/t"' 0; trap 'exit 143' 1 2 3 13 15; (umask 077; mkdir -- "$t") || exit 1`
 
 // without -T a directory that came in the way would swallow the file
 const rename = `mv -fT -- "$t" "$p" 2>"$d/mv" || { test ! -d "$p" && mv -f -- "$t" "$p"; } || { cat "$d/mv" >&2; exit 1; }`
