@@ -87,6 +87,7 @@ function tasks(n: number): object[] {
         path: '/srv/fxpkcs11.cfg',
         address: '127.0.0.1',
         tls_anonymous: false,
+        tls_ca: ['/ca'],
         tls_cert: '/c',
         tls_key: '/k',
         tls_key_pass: `${canary.tls}${n}`,
