@@ -9,6 +9,7 @@ import {
   followed,
   type Group,
   group,
+  type Known,
   makeHome,
   missingParents,
   type Params,
@@ -75,7 +76,7 @@ export default defineModule({
   ],
 })({
   reads: (p, _, known) => {
-    const home = p.home ?? known(account(p.name))?.home ?? `/home/${p.name}`
+    const home = p.create_home && p.state === 'present' ? homeOf(p, known) : ''
     return {
       now: account(p.name),
       own: group(p.name),
@@ -90,23 +91,33 @@ export default defineModule({
     if (p.state === 'absent') return { steps: a.now ? [removal(p, a.now)] : [], result }
     if (p.password !== undefined && /[\n:]/.test(p.password))
       return fail('`password` takes the hash of a password: it holds no colon and is one line')
-    if (p.append && p.groups === undefined) return fail('`append` needs `groups`')
+    const warnings = doubts(p)
     if (p.group !== undefined && !a.primary) return fail(`there is no group ${p.group}`)
     const missing = (p.groups ?? []).filter((_, i) => !a.others[i])
     if (missing.length > 0) return fail(`there is no group ${missing.join(', ')}`)
     const groups = p.groups && [...new Set(a.others.map((g) => g!.name))].sort()
     if (!a.now) {
       const steps = [addition(p, a.own, a.primary, groups, a.home), ...passwordSteps(p, undefined, facts.uid === 0)]
-      return { steps: [...steps, lookUp(p.name)], result, settle: (ends) => settled(steps, ends) }
+      return { steps: [...steps, lookUp(p.name)], result, warnings, settle: (ends) => settled(steps, ends) }
     }
     const change = changes(p, a.now, a.primary, groups)
     const moves = p.move_home && p.home !== undefined && p.home !== a.now.home && a.before?.stat !== undefined
     const home = p.create_home && !moves && a.home && !followed(a.home).stat ? missingHome(p, a.home, change.after) : []
     const steps = [...change.steps, ...home, ...passwordSteps(p, a.now, facts.uid === 0)]
-    return { steps, result: { ...result, ...numbers(change.after) } }
+    return { steps, result: { ...result, ...numbers(change.after) }, warnings }
   },
 })
 
+/** What is allowed, and hardly meant. */
+function doubts(p: P): string[] {
+  const hashed = p.password === undefined || /^!?(\$[^$]+\$.+|[*!]*)$/.test(p.password)
+  return [
+    ...(p.append && p.groups === undefined ? ['`append` does nothing without `groups`'] : []),
+    ...(hashed ? [] : ['`password` looks like no hash of a password: nobody could log in with it']),
+  ]
+}
+
+const homeOf = (p: P, known: Known) => p.home ?? known(account(p.name))?.home ?? `/home/${p.name}`
 const homeEntry = (now: Account | undefined) => (now?.home?.startsWith('/') ? entry(now.home) : undefined)
 
 function numbers({ uid, gid, comment, home, shell }: Account) {

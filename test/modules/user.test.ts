@@ -103,7 +103,7 @@ test('groups are exactly those, or those too', async () => {
   assert.equal(await said({ groups: ['anna'], append: true }), ['change user anna: groups adm, anna, crew'])
   assert.is((await of(anna, { groups: ['nobodys'] })).failed, 'there is no group nobodys')
   assert.is((await of(anna, { group: 'nobodys' })).failed, 'there is no group nobodys')
-  assert.is((await of(anna, { append: true })).failed, '`append` needs `groups`')
+  assert.equal((await of(anna, { append: true })).warnings, ['`append` does nothing without `groups`'])
 })
 
 test('a home that is missing is made; another one only with what is in it when it is to be moved', async () => {
@@ -134,6 +134,9 @@ test('a password goes by standard input, is locked or not, and is kept when only
   assert.equal((await of(locked, { password_lock: true, password: '$6$a$hash' })).steps, [])
   assert.equal((await of(locked, { password_lock: false })).steps, ['change user anna: password unlocked'])
   assert.equal((await of(locked, { password_lock: false, password: hash })).steps, ['set the password of anna'])
+  assert.equal((await of(anna, { password: hash })).warnings, [])
+  assert.equal((await of(anna, { password: '!' })).warnings, [])
+  assert.match((await of(anna, { password: 'plain' })).warnings.join(), /looks like no hash/)
   assert.match((await of(anna, { password: 'a:b' })).failed ?? '', /no colon/)
 })
 
