@@ -224,8 +224,15 @@ function checkPlay(
     }
   }
   const total = [...sets.values()].reduce((sum, set) => sum + set.hosts.length, 0)
-  for (const { d, hosts: on } of found.values())
-    report(on.length === total ? d : { ...d, message: `${d.message} on ${listed(on)}` })
+  for (const { d, hosts: on } of found.values()) report(on.length === total ? d : { ...d, ...onSome(d, on) })
+}
+
+/** A variable that other hosts have is rarely mistyped. */
+function onSome({ message, hint }: Diagnostic, hosts: readonly string[]): Partial<Diagnostic> {
+  const own = hint?.startsWith('define it')
+    ? "give it to them too, or ask `typeof NAME !== 'undefined'` in `when`"
+    : hint
+  return { message: `${message} on ${listed(hosts)}`, ...(own === undefined ? {} : { hint: own }) }
 }
 
 function listed(names: readonly string[]): string {

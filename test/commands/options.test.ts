@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Event, localHosts, Rig } from './rig.ts'
@@ -92,6 +93,23 @@ test('ndjson is one event a line, the recap last', () => {
   assert.is(events[0]!.mode, 'check')
   assert.is(events.at(-1)!.event, 'recap')
   assert.equal(Object.keys(events.at(-1)!.hosts), ['h1', 'h2', 'h3'])
+  const valid = new Ajv2020({ strict: false }).compile(JSON.parse(readFileSync('schemas/events.schema.json', 'utf8')))
+  rig.write(
+    'fails.yml',
+    '- hosts: h1\n  tasks:\n    - { command: "false", ignore_errors: true }\n    - fail: { msg: x }\n',
+  )
+  const away = ['-i', 'hosts.yml', '-i', 'away.yml', '-T', '2']
+  rig.write(
+    'away.yml',
+    'all: { hosts: { away: { ansible_connection: ssh, ansible_host: 127.0.0.1, ansible_port: 1 } } }\n',
+  )
+  const runs = [
+    ['check', 'change.yml', '-D', '-e', `dir=${rig.dir}/x`],
+    ['apply', 'fails.yml', '-v'],
+    ['apply', 'say.yml', ...away],
+  ]
+  for (const event of [...events, ...runs.flatMap((args) => rig.events(args))])
+    assert.ok(valid(event), `${JSON.stringify(event)} ${JSON.stringify(valid.errors)}`)
 })
 
 test('several playbooks run one after the other', () => {

@@ -68,6 +68,7 @@ const wrong: readonly [args: string, message: RegExp, input?: string][] = [
   ['apply good.yml -e @nowhere.yml', /nowhere\.yml cannot be read/],
   ['apply good.yml -e {"a":', /error\[yaml\]/],
   ['apply good.yml --ask-pass', /there is no terminal to ask on/],
+  ['apply good.yml --ask-become-pass', /there is no terminal to ask on/],
   ['hosts nope', /no host or group nope\n {2}fix: /],
   ['hosts web --graph', /no host or group web/],
   ['modules cpy', /there is no module cpy\n {2}fix: did you mean copy/],
