@@ -74,6 +74,7 @@ function classAt(source: string, from: number): [text: string, length: number] {
     if (source[i] === '\\') out += escapeOf(source[++i] ?? '', true)
     else out += source[i]
   }
+  if (i >= source.length) throw new SyntaxError('a character set has no end')
   return [`${out}]`, i - from + 1]
 }
 
