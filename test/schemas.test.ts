@@ -67,22 +67,6 @@ test('playbooks/ and inventory/ are valid, and say which schema is theirs', () =
     }
 })
 
-test('YAML in README and docs/ is valid', () => {
-  const pages = [
-    'README.md',
-    ...readdirSync('docs')
-      .filter((f) => f.endsWith('.md'))
-      .map((f) => join('docs', f)),
-  ]
-  for (const page of pages)
-    for (const [, text] of readFileSync(page, 'utf8').matchAll(/^```ya?ml\n([\s\S]*?)^```$/gm)) {
-      const data: unknown = parse(text!)
-      if (!Array.isArray(data)) continue
-      const isPlaybook = data.every((p) => p !== null && typeof p === 'object' && 'hosts' in p)
-      assert.equal(wrong('playbook', isPlaybook ? data : [{ hosts: 'all', tasks: data }]), [], `${page}:\n${text}`)
-    }
-})
-
 test('the tasks that are compared with Ansible are valid', () => {
   const tasks = readFileSync('test/lab/differential/tasks.yml', 'utf8')
   assert.equal(wrong('playbook', play(tasks)), [])

@@ -65,6 +65,8 @@ export class Fields {
     const item = this.get(key)
     if (!item) return []
     const data = [toData(item)].flat()
+    if (!compileValue(item, () => {}).constant)
+      this.error('type', `\`${key}\` is plain text, without a template`, item.span)
     if (data.every((d) => typeof d === 'string' || typeof d === 'number'))
       return data.flatMap((d) => String(d).split(',')).map((d) => d.trim())
     this.error('type', `\`${key}\` is a text or a list of texts`, item.span)

@@ -1,7 +1,7 @@
 // What an expression can reach: own members of plain data, a fixed list of pure methods, and a few pure functions.
 // Nothing here reads a clock, the process, randomness or a prototype, so an expression has nothing to escape to.
 
-const methods: Record<'string' | 'list' | 'number', ReadonlySet<string>> = {
+export const methods: Record<'string' | 'list' | 'number', ReadonlySet<string>> = {
   string: new Set(
     'at charAt concat endsWith includes indexOf lastIndexOf match padEnd padStart repeat replace replaceAll slice split startsWith substring toLowerCase toUpperCase trim trimEnd trimStart'.split(
       ' ',

@@ -1,0 +1,41 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { blocks } from '../docs/markdown.ts'
+import { bootLab, canBootLab } from './lab.ts'
+import { runbook } from './runbook.ts'
+
+// The README's playbook on a real host says what the README says it does, to the letter but for durations.
+
+const reason = canBootLab()
+const check = reason === undefined ? test : test.skip
+if (reason !== undefined) console.log(`SKIP ${reason}`)
+
+const withoutTimes = (text: string) => text.replace(/ in [\d.]+ m?s\)/g, ' in …)').trim()
+
+check('the README shows what happens', async () => {
+  const all = blocks('README.md')
+  const dir = mkdtempSync(join(tmpdir(), 'readme-'))
+  const lab = await bootLab(1)
+  try {
+    writeFileSync(join(dir, 'worker.yml'), all.find((b) => b.language === 'yaml')!.text)
+    writeFileSync(join(dir, 'groups.yml'), 'all: { children: { workers: { hosts: { h1: } } } }\n')
+    const shown = all.filter((b) => b.language === 'console')
+    assert.is(shown.length, 2)
+    for (const { text } of shown) {
+      const [command, ...said] = text.split('\n')
+      const args = /^\$ runbook (.*)$/.exec(command!)![1]!.split(' ')
+      const done = runbook([...args, '-i', 'groups.yml'], lab, { cwd: dir })
+      assert.is(withoutTimes(done.stdout), withoutTimes(said.join('\n')), done.stderr)
+      if (args[0] === 'apply') lab.run('h1', ['sed', '-i', 's/threads=4/threads=1/', '/etc/worker/settings'])
+    }
+    assert.match(readFileSync(join(lab.hosts[0]!.root, 'etc/worker/settings'), 'utf8'), 'threads=1')
+  } finally {
+    lab.stop()
+    rmSync(dir, { recursive: true, force: true })
+  }
+})
+
+test.run()
