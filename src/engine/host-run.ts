@@ -9,7 +9,7 @@ import type { Instance } from './instance.ts'
 import { stepFailure, type Verdict } from './judge.ts'
 import type { HostLink } from './link.ts'
 import { advance, type Memory, newMemory, stops } from './memory.ts'
-import type { ReadsByUser } from './models.ts'
+import { ReadsByUser } from './models.ts'
 import { placeOf, taskEvent } from './task-event.ts'
 import { subject, touches, type Verification, verificationOf, type Wrong } from './verify.ts'
 import { type Ground, judgeSafely, notifies, type Walked, walk } from './walk.ts'
@@ -27,6 +27,8 @@ export interface HostRunOptions {
   readonly strict: boolean
   /** What `register` and `set_fact` gave in the plays before. */
   readonly known: ReadonlyMap<string, unknown> | undefined
+  /** The host has to be reached, whatever its tasks ask. */
+  readonly meets: boolean
 }
 
 interface Job {
@@ -94,6 +96,12 @@ export class HostRun {
         await this.#ask(walked.wanted)
         continue
       }
+      if (this.#isUnmet(walked)) {
+        const meeting = new ReadsByUser()
+        meeting.add(ground.user, [])
+        await this.#ask(meeting)
+        continue
+      }
       const end = ground.check ? this.#report(walked) : await this.#pass(walked)
       if (end === 'again') continue
       if (end !== undefined) return end
@@ -101,6 +109,15 @@ export class HostRun {
       if (walked.stop === 'failed') return 'failed'
       if (walked.instances.length === 0) return this.#stuck(walked.because)
     }
+  }
+
+  /** A host is met even where nothing has to be asked of it, nor done: only then is it known that it can be reached. */
+  #isUnmet({ instances }: Walked): boolean {
+    const { meets, link, ground } = this.#o
+    if (!meets || instances.length === 0 || link.facts(ground.user)) return false
+    return (
+      ground.check || instances.every(({ instance: { outcome: o } }) => o.kind !== 'planned' || o.steps.length === 0)
+    )
   }
 
   /** The handlers of a host that failed: those that were notified before. */

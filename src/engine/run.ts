@@ -140,6 +140,7 @@ export class Run {
       stopped: () => this.#stopped,
       forceHandlers: this.#o.forceHandlers,
       strict: this.#o.strict,
+      meets: ready.play.gatherFacts || ready.queue.entries.some((e) => !e.module.harmless),
       known: ready.remembered.get(host.target.name),
     })
   }
