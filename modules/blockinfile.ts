@@ -13,6 +13,7 @@ import {
 export default defineModule({
   name: 'blockinfile',
   summary: 'Sees to it that a block of lines between two markers is in a file, or is not.',
+  touches: 'paths',
   params: {
     type: 'object',
     properties: {

@@ -12,6 +12,7 @@ import {
 export default defineModule({
   name: 'capabilities',
   summary: 'Gives and takes file capabilities.',
+  touches: 'paths',
   params: {
     type: 'object',
     properties: {

@@ -105,6 +105,7 @@ interface Given {
 export default defineModule({
   name: 'copy',
   summary: 'Copies a file or a directory of the controller, or given content, to a host.',
+  touches: 'paths',
   params,
   examples:
     '- copy: { src: vault.hcl, dest: /etc/vault.d/, owner: vault, mode: \'0640\' }\n- copy: { content: "hello\\n", dest: /etc/motd }',

@@ -80,6 +80,7 @@ type P = Params<typeof params>
 export default defineModule({
   name: 'file',
   summary: 'Makes and removes directories, links and empty files, and sets owner, group and mode.',
+  touches: 'paths',
   params,
   examples:
     "- file: { path: /etc/vault.d, state: directory, owner: vault, mode: '0750' }\n- file: { path: /opt/current, src: /opt/v2, state: link }",

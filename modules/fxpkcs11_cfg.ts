@@ -72,6 +72,7 @@ type P = Params<typeof params>
 export default defineModule({
   name: 'fxpkcs11_cfg',
   summary: 'Edits the configuration of the Futurex PKCS #11 library in place; comments, order and other tags stay.',
+  touches: 'paths',
   params,
   examples: `- fxpkcs11_cfg:
     address: 10.221.0.10

@@ -83,6 +83,7 @@ type P = Params<typeof params>
 export default defineModule({
   name: 'fxpkcs11_install',
   summary: 'Installs the Futurex PKCS #11 library from the vendor’s archive.',
+  touches: 'paths',
   params,
   examples: '- fxpkcs11_install: { src: fxpkcs11.tar.gz }\n  register: fx\n- debug: { msg: "<%= fx.library %>" }',
 })({

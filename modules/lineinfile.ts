@@ -13,6 +13,7 @@ import {
 export default defineModule({
   name: 'lineinfile',
   summary: 'Sees to it that a line is in a file, or is not.',
+  touches: 'paths',
   params: {
     type: 'object',
     properties: {

@@ -14,6 +14,7 @@ import {
 export default defineModule({
   name: 'package',
   summary: 'Installs, updates and removes packages by apt or dnf.',
+  touches: 'anything',
   params: {
     type: 'object',
     properties: {

@@ -14,6 +14,7 @@ import {
 export default defineModule({
   name: 'template',
   summary: 'Renders an EJS template of the controller into a file.',
+  touches: 'paths',
   params: {
     type: 'object',
     properties: {

@@ -61,6 +61,7 @@ type P = Params<typeof params>
 export default defineModule({
   name: 'unarchive',
   summary: 'Unpacks an archive of the controller or of the host.',
+  touches: 'paths',
   params,
   examples: '- unarchive: { src: fxpkcs11.tar.gz, dest: /usr/local/bin, owner: root, group: root }',
   differences: [

@@ -73,6 +73,7 @@ type Body = Readonly<Record<string, HclValue>>
 export default defineModule({
   name: 'vault_hcl',
   summary: 'Writes the configuration of HashiCorp Vault or OpenBao as canonical HCL.',
+  touches: 'paths',
   params,
   examples: `- vault_hcl:
     seal: { pkcs11: { lib: "<%= fx.library %>", slot: '0', key_label: hsm_demo, hmac_key_label: hsm_hmac_demo, generate_key: 'true' } }

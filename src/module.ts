@@ -110,8 +110,9 @@ export interface ModuleHead<S extends ParamsSchema> {
   readonly params: S
   /** It never changes anything on a host. */
   readonly harmless?: true
-  /** What it may do where its plan is not known: what its reads are about (the default), or anything. */
-  readonly touches?: 'reads' | 'anything'
+  /** What it may do where its plan is not known: what its reads are about (the default), only what is at and below its
+   * parameters that are paths, or anything. */
+  readonly touches?: 'reads' | 'paths' | 'anything'
   /** YAML of tasks, for the documentation. */
   readonly examples?: string
   /** Where it differs from Ansible's module of that name on purpose, one sentence each. */

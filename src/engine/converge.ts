@@ -1,10 +1,10 @@
 import { unifiedDiff } from '../formats/unified-diff.ts'
 import type { Effect } from '../host/effect.ts'
 import type { Step } from '../host/step.ts'
+import type { Ground } from './ground.ts'
 import { consult, type Instance, type PlannedStep } from './instance.ts'
 import { hidden, itemLabel, placeOf } from './task-event.ts'
 import { lastTouching } from './verify.ts'
-import type { Ground } from './walk.ts'
 
 /** A task whose plan is not empty once everything is done. */
 export interface Conflict {

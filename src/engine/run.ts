@@ -13,13 +13,13 @@ import { Redactor } from '../secrets/redactor.ts'
 import type { Connection } from '../transport/stream.ts'
 import { Unknown } from '../unknown.ts'
 import { ControllerFiles } from './controller.ts'
+import type { Ground } from './ground.ts'
 import { HostRun } from './host-run.ts'
 import { factsWanted } from './instance.ts'
 import { HostLink } from './link.ts'
 import { Models } from './models.ts'
 import type { ReadyHost, ReadyPlay } from './prepare.ts'
 import { HostScope } from './scope.ts'
-import type { Ground } from './walk.ts'
 
 export interface RunOptions {
   readonly mode: 'apply' | 'check'
@@ -179,6 +179,7 @@ export class Run {
       user,
       userOf,
       params: (task, module, at, home) => this.#params(task, module, at, home),
+      paths: hostPaths,
       local: (read, at) => this.#local(read, at, dir),
       secret: (value) => this.#redactor.add(value),
     }
@@ -217,6 +218,14 @@ export class Run {
     this.#found.set(wanted, path)
     return this.#files.answer({ ...read, path, key: `${read.local} ${path}` }, scope)
   }
+}
+
+/** The paths on the host among a task's parameters. */
+function hostPaths(task: Task, module: Module, scope: Scope, home: () => string): string[] {
+  return Object.entries(module.params.properties).flatMap(([name, schema]) => {
+    const written = schema.hostPath ? (task.params.get(name)?.evaluate(scope) ?? schema.default) : undefined
+    return typeof written === 'string' ? [absolute(written, home)] : []
+  })
 }
 
 function isYes(value: unknown): boolean {

@@ -1,11 +1,13 @@
 import { anythingEffect, type Effect, pathEffect, unknownEffect } from '../host/effect.ts'
 import type { Read } from '../host/read.ts'
 import { accountKind, groupKind } from '../host/reads/account.ts'
-import { type Entry, entry, followed } from '../host/reads/entry.ts'
+import { type Entry, entry, followed, type Spot } from '../host/reads/entry.ts'
 import { packageKind } from '../host/reads/package.ts'
 import { unitKind, unitName } from '../host/reads/unit.ts'
+import { accountFiles } from '../host/steps/account.ts'
+import { missingParents } from '../host/steps/files.ts'
 import { Unknown } from '../unknown.ts'
-import type { View } from './instance.ts'
+import type { Instance, View } from './instance.ts'
 
 /** What a task says it may touch at most. */
 export interface Affected {
@@ -44,21 +46,35 @@ export function affectedEffects(because: string, affected: Affected, view: View)
   ]
 }
 
-/** What a task may do whose plan is not known: anything to what it asked about. */
-export function effectsOfUnknown(because: string, asked: readonly Read[], view: View): Effect[] {
-  if (asked.length === 0) return [anythingEffect(because)]
+/** What a task may do whose plan is not known: what it says itself; else what its module may touch. */
+export function unknownEffects(
+  because: string,
+  { module, asked }: Instance,
+  affected: Affected | undefined,
+  view: View,
+): Effect[] {
+  if (module.harmless) return []
+  if (affected) return affectedEffects(because, affected, view)
+  if (module.touches === 'anything' || asked.length === 0) return [anythingEffect(because)]
   const kinds = new Set(asked.filter((r) => !r.kind.paths).map((r) => r.kind))
-  const paths = asked.flatMap((r) => r.kind.paths?.(r.question) ?? [])
+  const paths = new Set(asked.flatMap((r) => r.kind.paths?.(r.question) ?? []))
+  const accounts = kinds.has(accountKind) || kinds.has(groupKind) ? accountFiles(because) : []
   return [
-    ...[...new Set(paths)].flatMap((path) => pathUnknown(because, path, view)),
+    ...[...paths].flatMap((path) => pathUnknown(because, path, view)),
+    ...accounts,
     unknownEffect(because, (read) => kinds.has(read.kind)),
   ]
 }
 
-/** The place of a path, and what a link there leads to, are unknown, with all below them. */
+/** The place of a path, and what a link there leads to, are unknown, with all below them, and what is missing above. */
 function pathUnknown(because: string, path: string, view: View): Effect[] {
   const at = view.get(entry(path)) as Entry | Unknown | undefined
   if (at === undefined || at instanceof Unknown) return [pathEffect(because, path, { to: 'unknown' }, true)]
-  const places = new Set([at.real, followed(at).real])
+  const places = new Set([outermostMissing(at), outermostMissing(followed(at))])
   return [...places].map((real) => pathEffect(because, real, { to: 'unknown' }, at.stat?.type === 'link'))
+}
+
+/** The place itself, or the highest directory above it that is not there. */
+function outermostMissing(at: Spot): string {
+  return at.stat ? at.real : (missingParents(at)[0]?.real ?? at.real)
 }

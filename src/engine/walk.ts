@@ -1,34 +1,14 @@
-import type { Read } from '../host/read.ts'
+import { anythingEffect, perhapsEffect } from '../host/effect.ts'
 import { truth } from '../language/compile.ts'
-import { position } from '../language/diagnostic.ts'
-import type { Scope } from '../language/expression.ts'
 import { type Task, type Value, ValueError } from '../language/playbook.ts'
-import type { LocalRead } from '../local-read.ts'
 import type { Module } from '../module.ts'
-import { Unknown, UnknownValue } from '../unknown.ts'
-import { type Answer, consult, factsWanted, type Instance, type LoopItem, type PlannedStep } from './instance.ts'
+import type { Ground } from './ground.ts'
+import type { Instance, LoopItem, PlannedStep } from './instance.ts'
 import { judge, type Verdict } from './judge.ts'
-import { advance, atNext, copyOf, handlersNamed, type Memory, type Queue, stops } from './memory.ts'
-import { type Models, ReadsByUser } from './models.ts'
-import type { HostScope } from './scope.ts'
-import { type Affected, affectedBy, affectedEffects, affectedReads, effectsOfUnknown } from './touches.ts'
-
-/** What a walk stands on: the play, and what is known of the host. */
-export interface Ground {
-  readonly queue: Queue
-  readonly models: Models
-  readonly scope: HostScope
-  readonly check: boolean
-  readonly diff: boolean
-  /** As whom tasks run that say nothing; empty for the connection's own user. */
-  readonly user: string
-  /** As whom a task runs, when its own `become` is evaluated. */
-  readonly userOf: (task: Task, evaluate: (value: Value) => unknown) => string
-  /** @throws ValueError, UnknownValue */
-  readonly params: (task: Task, module: Module, scope: Scope, home: () => string) => Record<string, unknown>
-  readonly local: (read: LocalRead, scope: Scope) => unknown
-  readonly secret: (value: string) => void
-}
+import { advance, atNext, copyOf, type Memory, stops } from './memory.ts'
+import { ReadsByUser } from './models.ts'
+import { brokenValue, consultFor, homeOf, loopItems, namesOf, type ReachedInstance, reach, scopeOf } from './reach.ts'
+import { affectedBy, affectedEffects, affectedReads, unknownEffects } from './touches.ts'
 
 export interface Walked {
   readonly instances: readonly { readonly instance: Instance; readonly verdict: Verdict }[]
@@ -38,11 +18,6 @@ export interface Walked {
   /** For `missing` what has to be asked; for `unknown` what may be asked ahead. */
   readonly wanted: ReadsByUser
 }
-
-type Reached =
-  | { readonly instance: Instance; readonly affected: Affected | undefined }
-  | { readonly missing: readonly Read[]; readonly user: string }
-  | { readonly unknown: string }
 
 /** Walks on from a place in the play, as far as all that is needed is known. Pure but for the planned steps, which it adds
  * to the models. */
@@ -57,12 +32,16 @@ export function walk(ground: Ground, start: Memory): Walked {
   })
   while (atNext(memory, ground.queue)) {
     const reached = reach(ground, memory)
-    if ('missing' in reached) return end('missing', '', scout(ground, memory))
+    if ('missing' in reached) {
+      const wanted = scout(ground, memory)
+      wanted.add(reached.user, reached.missing)
+      return end('missing', '', wanted)
+    }
     if ('unknown' in reached) return end('unknown', reached.unknown, scout(ground, memory))
-    const { instance, affected } = reached
+    const { instance } = reached
     if (instance.outcome.kind === 'unknown' && !ground.check)
       return end('unknown', instance.outcome.because, scout(ground, memory))
-    const judged = judgeSafely(ground, withEffects(ground, instance, affected))
+    const judged = judgeSafely(ground, withEffects(ground, reached))
     instances.push(judged)
     advance(memory, ground.queue, judged.instance, judged.verdict, notifies(ground, judged.instance))
     if (stops(judged.verdict)) return end('failed')
@@ -70,35 +49,9 @@ export function walk(ground: Ground, start: Memory): Walked {
   return end('done')
 }
 
-/** Names with templates are looked at before the task changes anything.
- * @throws ValueError for one that no handler has. */
-function mustNotify(ground: Ground, task: Task, scope: Scope): void {
-  for (const value of task.notify) {
-    const name = value.constant
-      ? undefined
-      : namesOf(ground, value, scope).find((n) => handlersNamed(ground.queue, n).length === 0)
-    if (name !== undefined)
-      throw new ValueError({
-        code: 'notify',
-        severity: 'error',
-        message: `no handler of this play is named \`${name}\` or listens to it`,
-        span: value.span,
-      })
-  }
-}
-
 /** The names a task notifies; those that can't be said yet are judged when it has run. */
 export function notifies(ground: Ground, { task, scope }: Instance): string[] {
   return task.notify.flatMap((value) => namesOf(ground, value, scope))
-}
-
-function namesOf(ground: Ground, value: Value, scope: Scope): string[] {
-  try {
-    return [ground.scope.evaluate(value, scope)].flat().map(String)
-  } catch (e) {
-    if (e instanceof UnknownValue || e instanceof ValueError) return []
-    throw e
-  }
 }
 
 export function judgeSafely(
@@ -116,145 +69,34 @@ export function judgeSafely(
   }
 }
 
-function brokenValue({ diagnostic: { message, hint, span } }: ValueError): Instance['outcome'] & { kind: 'failed' } {
-  const place = span === undefined ? '' : ` (${span.source.path}:${position(span.source, span.start).line})`
-  return { kind: 'failed', failed: `${message}${place}`, ...(hint === undefined ? {} : { hint }) }
-}
-
-/** The next instance, planned; nothing is noted of it yet. */
-function reach(ground: Ground, memory: Memory): Reached {
-  const { task, module } = ground.queue.entries[memory.position]!
-  const perhaps = memory.notified.get(memory.position)
-  const base = { task, module, position: memory.position, item: undefined, user: ground.user, params: {}, asked: [] }
-  const bare = (outcome: Instance['outcome'], more: Partial<Instance> = {}): Reached => ({
-    instance: { ...base, scope: {}, ...more, outcome },
-    affected: undefined,
-  })
-  if (perhaps instanceof Unknown && memory.position >= ground.queue.handlersFrom)
-    return ground.check ? bare({ kind: 'unknown', because: perhaps.because }) : { unknown: perhaps.because }
-  let item: LoopItem | undefined
-  let scope: Scope = {}
-  try {
-    if (task.loop && memory.items === undefined) memory.items = loopItems(ground, task, task.loop, memory)
-    if (memory.items?.length === 0) return bare({ kind: 'skipped', reason: 'the loop is empty' })
-    item = memory.items && {
-      index: memory.results.length,
-      count: memory.items.length,
-      value: memory.items[memory.results.length],
-    }
-    scope = scopeOf(ground, task, memory, item)
-    return reachItem(ground, task, module, memory, item, scope)
-  } catch (e) {
-    if (e instanceof ValueError) return bare(brokenValue(e), { item, scope })
-    if (!(e instanceof UnknownValue)) throw e
-    if (e.because === factsWanted) return { missing: [], user: ground.user }
-    return ground.check ? bare({ kind: 'unknown', because: e.because }, { item, scope }) : { unknown: e.because }
-  }
-}
-
-function scopeOf(ground: Ground, task: Task, memory: Memory, item: LoopItem | undefined): Scope {
-  return ground.scope.forTask(task.vars, memory.known, item ? { item: item.value, index: item.index } : {})
-}
-
-function loopItems(ground: Ground, task: Task, loop: Value, memory: Memory): readonly unknown[] {
-  const value = ground.scope.evaluate(loop, scopeOf(ground, task, memory, undefined))
-  if (Array.isArray(value)) return value
-  throw new ValueError({
-    code: 'loop',
-    severity: 'error',
-    message: '`loop` needs a list',
-    span: loop.span,
-    hint: 'for a mapping: `<%= entries(x) %>`',
-  })
-}
-
-function reachItem(
-  ground: Ground,
-  task: Task,
-  module: Module,
-  memory: Memory,
-  item: LoopItem | undefined,
-  scope: Scope,
-): Reached {
-  const evaluate = (value: Value) => ground.scope.evaluate(value, scope)
-  const base = { task, module, position: memory.position, item, scope, user: ground.user, params: {}, asked: [] }
-  const failing = task.when.find((w) => !truth(evaluate(w), w))
-  if (failing)
-    return {
-      instance: { ...base, outcome: { kind: 'skipped', reason: `when: ${textOf(failing)}` } },
-      affected: undefined,
-    }
-  mustNotify(ground, task, scope)
-  const user = ground.userOf(task, evaluate)
-  const facts = ground.models.facts(user)
-  const params = ground.scope.within(scope, () => ground.params(task, module, scope, () => homeOf(facts)))
-  const affected = task.affects && affectedBy(evaluate(task.affects))
-  const answer = consultFor(ground, module, params, user, scope)
-  const view = ground.models.view(user)
-  const extra = affected === undefined ? [] : affectedReads(affected).filter((r) => !view.has(r))
-  if (facts === undefined && answer.kind !== 'plan') return { missing: answer.asked, user }
-  if (answer.kind === 'missing' || extra.length > 0)
-    return { missing: [...(answer.kind === 'missing' ? answer.reads : []), ...extra], user }
-  const outcome: Instance['outcome'] =
-    answer.kind === 'unknown'
-      ? answer
-      : 'failed' in answer.plan
-        ? { kind: 'failed', ...answer.plan }
-        : {
-            kind: 'planned',
-            plan: answer.plan,
-            steps: answer.plan.steps.map((step) => ({ step, effects: step.effects })),
-          }
-  return { instance: { ...base, user, params, asked: answer.asked, outcome }, affected }
-}
-
-function homeOf(facts: { home: string } | undefined): string {
-  if (!facts) throw new UnknownValue(factsWanted)
-  return facts.home
-}
-
-function consultFor(ground: Ground, module: Module, params: object, user: string, scope: Scope): Answer {
-  return ground.scope.within(scope, () =>
-    consult({
-      module,
-      params: params as Record<string, unknown>,
-      view: ground.models.view(user),
-      diff: ground.diff,
-      local: (read) => ground.local(read, scope),
-      secret: ground.secret,
-    }),
-  )
-}
-
-function textOf(value: Value): string {
-  return value.span.source.text.slice(value.span.start, value.span.end).trim()
-}
-
 /** The instance with the effects its steps have here; they are added to the models. */
-function withEffects(ground: Ground, instance: Instance, affected: Affected | undefined): Instance {
+function withEffects(ground: Ground, { instance, affected, perhaps }: ReachedInstance): Instance {
   const view = ground.models.view(instance.user)
-  const { outcome, module, task } = instance
+  const { outcome, task } = instance
+  const nothing = isConstantFalse(task.changedWhen)
+  const plannedSteps = (steps: readonly PlannedStep[]) =>
+    steps.map(({ step }): PlannedStep => {
+      if (!step.opaque || (nothing && !affected)) return { step, effects: step.effects }
+      const because = task.noLog ? `task ${task.name}` : step.summary
+      const opaque = affected ? affectedEffects(because, affected, view) : [anythingEffect(because)]
+      return { step, effects: [...step.effects, ...opaque] }
+    })
   if (outcome.kind === 'unknown') {
-    if (module.harmless) return instance
-    const asked = module.touches === 'anything' ? [] : instance.asked
     const because = `task ${task.name}`
-    ground.models.add(affected ? affectedEffects(because, affected, view) : effectsOfUnknown(because, asked, view))
+    const would = perhaps && plannedSteps(perhaps).flatMap((s) => s.effects)
+    ground.models.add(
+      would ? would.map((e) => perhapsEffect(because, e)) : unknownEffects(because, instance, affected, view),
+    )
     return instance
   }
   if (outcome.kind !== 'planned' || outcome.steps.length === 0) return instance
-  const nothing = task.changedWhen?.length === 1 && task.changedWhen[0]!.constant && isFalse(task.changedWhen[0]!)
-  const steps = outcome.steps.map(({ step }): PlannedStep => {
-    if (!step.opaque || (nothing && !affected)) return { step, effects: step.effects }
-    const because = task.noLog ? `task ${task.name}` : step.summary
-    const opaque = affected ? affectedEffects(because, affected, view) : effectsOfUnknown(because, [], view)
-    return { step, effects: [...step.effects, ...opaque] }
-  })
+  const steps = plannedSteps(outcome.steps)
   for (const { effects } of steps) ground.models.add(effects)
   return { ...instance, outcome: { ...outcome, steps } }
 }
 
-function isFalse(value: Value): boolean {
-  return value.evaluate({}) === false
+function isConstantFalse(conditions: readonly Value[] | undefined): boolean {
+  return conditions?.length === 1 && conditions[0]!.constant && conditions[0]!.evaluate({}) === false
 }
 
 /** What the tasks from here on will ask, as far as that can be said; nothing goes wrong in it. */

@@ -199,6 +199,12 @@ export function unknownEffect(because: string, touches: (read: Read, answer: unk
   return { change: (read, answer, at) => (touches(read, answer, at) ? unknown : answer) }
 }
 
+/** What it touches may be as it makes it, or as it was. */
+export function perhapsEffect(because: string, effect: Effect): Effect {
+  const unknown = new Unknown(because)
+  return { change: (read, answer, at) => (effect.change(read, answer, at) === answer ? answer : unknown) }
+}
+
 /** Nothing at all is known afterwards: a command that may do anything. */
 export function anythingEffect(because: string): Effect {
   return unknownEffect(because, () => true)

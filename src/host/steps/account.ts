@@ -5,7 +5,7 @@ import type { Step } from '../step.ts'
 import { tool } from './tool.ts'
 
 /** The account files, which any change of an account rewrites. */
-function accountFiles(because: string): Effect[] {
+export function accountFiles(because: string): Effect[] {
   return ['/etc/passwd', '/etc/shadow', '/etc/group', '/etc/gshadow', '/etc/subuid', '/etc/subgid'].flatMap((path) =>
     ['', '-'].map((backup) => pathEffect(because, `${path}${backup}`, { to: 'unknown' })),
   )

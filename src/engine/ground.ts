@@ -1,0 +1,27 @@
+import type { Scope } from '../language/expression.ts'
+import type { Task, Value } from '../language/playbook.ts'
+import type { LocalRead } from '../local-read.ts'
+import type { Module } from '../module.ts'
+import type { Queue } from './memory.ts'
+import type { Models } from './models.ts'
+import type { HostScope } from './scope.ts'
+
+/** What a walk stands on: the play, and what is known of the host. */
+export interface Ground {
+  readonly queue: Queue
+  readonly models: Models
+  readonly scope: HostScope
+  readonly check: boolean
+  readonly diff: boolean
+  /** As whom tasks run that say nothing; empty for the connection's own user. */
+  readonly user: string
+  /** As whom a task runs, when its own `become` is evaluated. */
+  readonly userOf: (task: Task, evaluate: (value: Value) => unknown) => string
+  /** @throws ValueError, UnknownValue */
+  readonly params: (task: Task, module: Module, scope: Scope, home: () => string) => Record<string, unknown>
+  /** The paths on the host among a task's parameters.
+   * @throws ValueError, UnknownValue */
+  readonly paths: (task: Task, module: Module, scope: Scope, home: () => string) => readonly string[]
+  readonly local: (read: LocalRead, scope: Scope) => unknown
+  readonly secret: (value: string) => void
+}

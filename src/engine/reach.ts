@@ -1,0 +1,214 @@
+import type { Read } from '../host/read.ts'
+import { truth } from '../language/compile.ts'
+import { position } from '../language/diagnostic.ts'
+import type { Scope } from '../language/expression.ts'
+import { type Task, type Value, ValueError } from '../language/playbook.ts'
+import type { Module } from '../module.ts'
+import { Unknown, UnknownValue } from '../unknown.ts'
+import type { Ground } from './ground.ts'
+import { type Answer, consult, factsWanted, type Instance, type LoopItem, type PlannedStep } from './instance.ts'
+import { handlersNamed, type Memory } from './memory.ts'
+import { type Affected, affectedBy, affectedReads } from './touches.ts'
+
+export interface ReachedInstance {
+  readonly instance: Instance
+  readonly affected: Affected | undefined
+  /** Of a task that perhaps is not run: what it would do. */
+  readonly perhaps?: readonly PlannedStep[]
+}
+
+/** Where a walk comes with one task and loop item. */
+export type Reached =
+  | ReachedInstance
+  | { readonly missing: readonly Read[]; readonly user: string }
+  | { readonly unknown: string }
+
+export function brokenValue({
+  diagnostic: { message, hint, span },
+}: ValueError): Instance['outcome'] & { kind: 'failed' } {
+  const place = span === undefined ? '' : ` (${span.source.path}:${position(span.source, span.start).line})`
+  return { kind: 'failed', failed: `${message}${place}`, ...(hint === undefined ? {} : { hint }) }
+}
+
+/** The next instance, planned; nothing is noted of it yet. */
+export function reach(ground: Ground, memory: Memory): Reached {
+  const { task, module } = ground.queue.entries[memory.position]!
+  const perhaps = memory.notified.get(memory.position)
+  const base = { task, module, position: memory.position, item: undefined, user: ground.user, params: {}, asked: [] }
+  const bare = (outcome: Instance['outcome'], more: Partial<Instance> = {}): Reached => ({
+    instance: { ...base, scope: {}, ...more, outcome },
+    affected: undefined,
+  })
+  const isPerhaps = perhaps instanceof Unknown && memory.position >= ground.queue.handlersFrom
+  if (isPerhaps && !ground.check) return { unknown: perhaps.because }
+  let item: LoopItem | undefined
+  let scope: Scope = {}
+  try {
+    if (task.loop && memory.items === undefined) memory.items = loopItems(ground, task, task.loop, memory)
+    if (memory.items?.length === 0) return bare({ kind: 'skipped', reason: 'the loop is empty' })
+    item = memory.items && {
+      index: memory.results.length,
+      count: memory.items.length,
+      value: memory.items[memory.results.length],
+    }
+    scope = scopeOf(ground, task, memory, item)
+    return reachItem(ground, task, module, memory, item, scope, isPerhaps ? perhaps.because : undefined)
+  } catch (e) {
+    if (e instanceof ValueError) return bare(brokenValue(e), { item, scope })
+    if (!(e instanceof UnknownValue)) throw e
+    if (e.because === factsWanted) return { missing: [], user: ground.user }
+    return ground.check ? bare({ kind: 'unknown', because: e.because }, { item, scope }) : { unknown: e.because }
+  }
+}
+
+export function scopeOf(ground: Ground, task: Task, memory: Memory, item: LoopItem | undefined): Scope {
+  return ground.scope.forTask(task.vars, memory.known, item ? { item: item.value, index: item.index } : {})
+}
+
+export function loopItems(ground: Ground, task: Task, loop: Value, memory: Memory): readonly unknown[] {
+  const value = ground.scope.evaluate(loop, scopeOf(ground, task, memory, undefined))
+  if (Array.isArray(value)) return value
+  throw new ValueError({
+    code: 'loop',
+    severity: 'error',
+    message: '`loop` needs a list',
+    span: loop.span,
+    hint: 'for a mapping: `<%= entries(x) %>`',
+  })
+}
+
+function reachItem(
+  ground: Ground,
+  task: Task,
+  module: Module,
+  memory: Memory,
+  item: LoopItem | undefined,
+  scope: Scope,
+  perhaps: string | undefined,
+): Reached {
+  const evaluate = (value: Value) => ground.scope.evaluate(value, scope)
+  const base = { task, module, position: memory.position, item, scope, user: ground.user, params: {}, asked: [] }
+  const failing = failingCondition(task, evaluate, ground.check)
+  if (failing !== undefined && typeof failing !== 'string')
+    return {
+      instance: { ...base, outcome: { kind: 'skipped', reason: `when: ${textOf(failing)}` } },
+      affected: undefined,
+    }
+  mustNotify(ground, task, scope)
+  const maybe = perhaps ?? failing
+  const user = ground.userOf(task, evaluate)
+  const facts = ground.models.facts(user)
+  const home = () => homeOf(facts)
+  let params: Readonly<Record<string, unknown>>
+  try {
+    params = ground.scope.within(scope, () => ground.params(task, module, scope, home))
+  } catch (e) {
+    const paths = pathsWithout(e, ground, { task, module, scope, home })
+    const outcome = { kind: 'unknown', because: maybe ?? (e as UnknownValue).because } as const
+    const missing = affectedReads(paths).filter((r) => !ground.models.view(user).has(r))
+    if (missing.length > 0) return { missing, user }
+    return { instance: { ...base, user, outcome }, affected: paths }
+  }
+  const affected = task.affects && affectedBy(evaluate(task.affects))
+  const answer = consultFor(ground, module, params, user, scope)
+  const view = ground.models.view(user)
+  const extra = affected === undefined ? [] : affectedReads(affected).filter((r) => !view.has(r))
+  if (facts === undefined && answer.kind !== 'plan') return { missing: answer.asked, user }
+  if (answer.kind === 'missing' || extra.length > 0)
+    return { missing: [...(answer.kind === 'missing' ? answer.reads : []), ...extra], user }
+  const outcome: Instance['outcome'] =
+    answer.kind === 'unknown'
+      ? answer
+      : 'failed' in answer.plan
+        ? { kind: 'failed', ...answer.plan }
+        : {
+            kind: 'planned',
+            plan: answer.plan,
+            steps: answer.plan.steps.map((step) => ({ step, effects: step.effects })),
+          }
+  const instance = { ...base, user, params, asked: answer.asked, outcome }
+  if (maybe === undefined || outcome.kind === 'failed') return { instance, affected }
+  const steps = outcome.kind === 'planned' ? outcome.steps : undefined
+  return {
+    instance: { ...instance, outcome: { kind: 'unknown', because: maybe } },
+    affected,
+    ...(steps ? { perhaps: steps } : {}),
+  }
+}
+
+/** The condition that does not hold; in check also why nobody can say yet whether all do. */
+function failingCondition(task: Task, evaluate: (value: Value) => unknown, check: boolean): Value | string | undefined {
+  let unknown: string | undefined
+  for (const w of task.when) {
+    try {
+      if (!truth(evaluate(w), w)) return w
+    } catch (e) {
+      if (!(e instanceof UnknownValue) || e.because === factsWanted || !check) throw e
+      unknown ??= e.because
+    }
+  }
+  return unknown
+}
+
+/** In check, what a task may touch whose parameters are not all known: the paths among them, where its module touches
+ * nothing else.
+ * @throws the error itself, where that can't be said. */
+function pathsWithout(
+  e: unknown,
+  ground: Ground,
+  { task, module, scope, home }: { task: Task; module: Module; scope: Scope; home: () => string },
+): Affected {
+  if (!(e instanceof UnknownValue) || e.because === factsWanted || !ground.check) throw e
+  if (task.affects) return affectedBy(ground.scope.evaluate(task.affects, scope))
+  if (module.touches !== 'paths') throw e
+  return affectedBy(ground.scope.within(scope, () => ground.paths(task, module, scope, home)))
+}
+
+export function homeOf(facts: { home: string } | undefined): string {
+  if (!facts) throw new UnknownValue(factsWanted)
+  return facts.home
+}
+
+export function consultFor(ground: Ground, module: Module, params: object, user: string, scope: Scope): Answer {
+  return ground.scope.within(scope, () =>
+    consult({
+      module,
+      params: params as Record<string, unknown>,
+      view: ground.models.view(user),
+      diff: ground.diff,
+      local: (read) => ground.local(read, scope),
+      secret: ground.secret,
+    }),
+  )
+}
+
+function textOf(value: Value): string {
+  return value.span.source.text.slice(value.span.start, value.span.end).trim()
+}
+
+/** Names with templates are looked at before the task changes anything.
+ * @throws ValueError for one that no handler has. */
+function mustNotify(ground: Ground, task: Task, scope: Scope): void {
+  for (const value of task.notify) {
+    const name = value.constant
+      ? undefined
+      : namesOf(ground, value, scope).find((n) => handlersNamed(ground.queue, n).length === 0)
+    if (name !== undefined)
+      throw new ValueError({
+        code: 'notify',
+        severity: 'error',
+        message: `no handler of this play is named \`${name}\` or listens to it`,
+        span: value.span,
+      })
+  }
+}
+
+/** The names that stand in a `notify`, as far as they can be said. */
+export function namesOf(ground: Ground, value: Value, scope: Scope): string[] {
+  try {
+    return [ground.scope.evaluate(value, scope)].flat().map(String)
+  } catch (e) {
+    if (e instanceof UnknownValue || e instanceof ValueError) return []
+    throw e
+  }
+}
