@@ -3,19 +3,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { blocks } from '../docs/markdown.ts'
+import { type Block, blocks } from '../docs/markdown.ts'
 import { bootLab, canBootLab } from './lab.ts'
 import { runbook } from './runbook.ts'
 
-// The README's playbook on a real host says what the README says it does, to the letter but for durations.
+// The README's playbook on a real host says what the README says it does, to the letter but for durations; those of
+// docs/language.md are planned on one.
 
 const reason = canBootLab()
 const check = reason === undefined ? test : test.skip
 if (reason !== undefined) console.log(`SKIP ${reason}`)
 
+const isYamlList = ({ language, text }: Block) => language === 'yaml' && text.startsWith('- ')
+
 const withoutTimes = (text: string) => text.replace(/ in [\d.]+ m?s\)/g, ' in …)').trim()
 
-check('the README shows what happens', async () => {
+check('the README shows what happens, and examples are planned', async () => {
   const all = blocks('README.md')
   const dir = mkdtempSync(join(tmpdir(), 'readme-'))
   const lab = await bootLab(1)
@@ -30,6 +33,14 @@ check('the README shows what happens', async () => {
       const done = runbook([...args, '-i', 'groups.yml'], lab, { cwd: dir })
       assert.is(withoutTimes(done.stdout), withoutTimes(said.join('\n')), done.stderr)
       if (args[0] === 'apply') lab.run('h1', ['sed', '-i', 's/threads=4/threads=1/', '/etc/worker/settings'])
+    }
+    const web = 'all: { children: { web: { hosts: { h1: } }, staging: } }\n'
+    writeFileSync(join(dir, 'web.yml'), web)
+    for (const [i, { text }] of blocks('docs/language.md').filter(isYamlList).entries()) {
+      const play = /^- .*\n {2}hosts:/.test(text) ? text : `- hosts: web\n  tasks:\n${text.replace(/^/gm, '    ')}`
+      writeFileSync(join(dir, `play-${i}.yml`), play)
+      const done = runbook(['check', `play-${i}.yml`, '-i', 'web.yml'], lab, { cwd: dir })
+      assert.is(done.status, 2, `${text}${done.stdout}${done.stderr}`)
     }
     assert.match(readFileSync(join(lab.hosts[0]!.root, 'etc/worker/settings'), 'utf8'), 'threads=1')
   } finally {
