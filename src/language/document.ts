@@ -83,8 +83,8 @@ export function loadDocument(source: Source): Loaded {
   const lines = new Set<number>()
   for (const e of [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0])) {
     const { line } = lineCounter.linePos(e.pos[0])
-    // what comes behind it in the same line is only its echo
-    if (lines.has(line)) continue
+    // what comes behind it in the same line is only its echo, and so is all that has no place in the document any more
+    if (lines.has(line) || (lines.size > 0 && /in YAML stream/.test(e.message))) continue
     lines.add(line)
     report(
       e.code === 'TAG_RESOLVE_FAILED' ? 'yaml-tag' : 'yaml',
