@@ -3,6 +3,7 @@ import { truth } from '../language/compile.ts'
 import { type Task, type Value, ValueError } from '../language/playbook.ts'
 import type { Module } from '../module.ts'
 import type { Ground } from './ground.ts'
+import { guess, isSound } from './guess.ts'
 import type { Instance, LoopItem, PlannedStep } from './instance.ts'
 import { judge, type Verdict } from './judge.ts'
 import { advance, atNext, copyOf, type Memory, stops } from './memory.ts'
@@ -103,14 +104,16 @@ function isConstantFalse(conditions: readonly Value[] | undefined): boolean {
 export function scout(ground: Ground, from: Memory): ReadsByUser {
   const wanted = new ReadsByUser()
   wanted.add(ground.user, [])
+  const known = new Map(from.known)
   for (let p = from.position; p < ground.queue.entries.length; p++) {
     if (p >= ground.queue.handlersFrom && !from.notified.has(p)) continue
     const { task, module } = ground.queue.entries[p]!
-    const memory: Memory = { ...copyOf(from), position: p, items: p === from.position ? from.items : undefined }
+    const memory: Memory = { ...copyOf(from), known, position: p, items: p === from.position ? from.items : undefined }
     const items = attempt(() => (task.loop ? (memory.items ?? loopItems(ground, task, task.loop, memory)) : undefined))
     const count = task.loop ? (items?.length ?? 0) : 1
     for (let index = 0; index < count; index++)
       scoutItem(ground, task, module, memory, items && { index, count, value: items[index] }, wanted)
+    if (task.register !== undefined && !known.has(task.register)) known.set(task.register, guess)
   }
   return wanted
 }
@@ -134,13 +137,13 @@ function scoutItem(
     if (task.affects)
       wanted.add(
         user,
-        affectedReads(affectedBy(evaluate(task.affects))).filter((r) => !view.has(r)),
+        affectedReads(affectedBy(evaluate(task.affects))).filter((r) => !view.has(r) && isSound(r)),
       )
     const params = ground.scope.within(scope, () => ground.params(task, module, scope, home))
     const { asked } = consultFor(ground, module, params, user, scope)
     wanted.add(
       user,
-      asked.filter((r) => !view.has(r)),
+      asked.filter((r) => !view.has(r) && isSound(r)),
     )
   })
 }
