@@ -8,7 +8,7 @@ const mark = '/not-known-until-it-is-asked'
 
 const property = { value: mark, enumerable: true, configurable: true }
 
-/** Stands for a result; every member of it is the mark. */
+/** Stands for a result; every member of it is the mark, which has none of its own. */
 export const guess: object = new Proxy(
   {},
   { get: () => mark, has: () => true, getOwnPropertyDescriptor: () => property },
