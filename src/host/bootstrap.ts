@@ -16,20 +16,18 @@
 // Host to controller: a line with the nonce (what stands before it is a noisy login's), then what scripts write on fd 3,
 // and after each a line break and `NONCE NAME STATUS` (no script knows the nonce, so no bytes of a script look like its end).
 
-// exact in GNU and busybox; where a `dd` does not know these words it says so before it reads anything
+// exact in GNU and busybox; one that does not know these words says so before it reads anything
 const dd = 'dd bs=65536 iflag=fullblock,count_bytes count=$1 2>/dev/null'
-// busybox head reads ahead and would lose what follows, but not from a file: these are tried on a pipe
+// tried on a pipe when that one failed: busybox head reads ahead and would lose what follows
 const others = ['head -c $1', 'dd bs=1 count=$1 2>/dev/null']
 
-const tryReaders = [
-  `echo 12345678 >"$d/y"; R() { ${dd}; }`,
-  'x=; y=; { R 3 >"$d/v"; read -r y; } <"$d/y"; read -r x <"$d/v"',
-  `if test "$x.$y" = 123.45678; then :; else y=$(echo 123; echo 45678)`,
+const tryOthers = [
+  'O() { y=$(echo 123; echo 45678)',
   ...others.map(
     (r, i) =>
       `${i ? 'elif' : 'if'} R() { ${r}; }; test "$(echo 12345678 | { R 3; echo; cat; } 2>/dev/null | tr -d " ")" = "$y"; then :`,
   ),
-  'else exit 96; fi; fi',
+  'else : >"$d/v"; K; fi; }',
 ].join('; ')
 
 const loop = (nonce: string, shell: string): string =>
@@ -39,19 +37,20 @@ const loop = (nonce: string, shell: string): string =>
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is shell
     'd=$(mktemp -d "${TMPDIR:-/tmp}/runbook.XXXXXXXXXX") || exit 97',
     'trap "rm -rf $d" 0',
-    'E() { test -e "$d/w" && exit 94; exit 129; }',
+    'E() { test -e "$d/v" && exit 96; test -e "$d/w" && exit 94; exit 129; }',
     'trap E 1 2 13 15',
-    tryReaders,
     'S=; command -v setsid >/dev/null 2>&1 && S=setsid',
     // a step that was killed itself left its temporary file: $d/t names it
     'T() { test -e "$d/t" && { rm -rf -- "$(cat "$d/t")"; rm -f "$d/t"; }; }',
     'W() { for n in 1 2 3 4 5 6 7 8 9 10; do kill -0 $1 2>/dev/null || return 0; sleep 0.1 2>/dev/null || sleep 1; done; kill -KILL $1 2>/dev/null; }',
     // the step's group first, then the loop itself, whose exit trap removes the directory unless it was killed
     'K() { : >"$d/k"; test -s "$d/p" && read -r p <"$d/p" && kill -TERM "-$p" 2>/dev/null && W "-$p"; T; kill -TERM $$ 2>/dev/null && W $$; rm -rf "$d"; exit 0; }',
+    `R() { ${dd}; }; r=`,
+    tryOthers,
     'mkfifo "$d/f" || exit 95',
     'exec 5<&0 </dev/null',
     'D() { while read -r k i n; do case $k in ' +
-      'b|s) R "$n" >"$d/$i" || { rm -f "$d/$i"; : >"$d/w"; K; }; read -r z && test -z "$z" || K; test $k = b || echo "$i";; ' +
+      'b|s) R "$n" >"$d/$i" || { test -z "$r" && O && R "$n" >"$d/$i"; } || { rm -f "$d/$i"; : >"$d/w"; K; }; r=1; read -r z && test -z "$z" || K; test $k = b || echo "$i";; ' +
       'x) : >"$d/x";; ' +
       't) test "$(cat "$d/c" 2>/dev/null)" = "$i" && read -r p <"$d/p" && ( { kill -TERM "-$p"; sleep 2; kill -KILL "-$p"; } >/dev/null 2>&1 & );; ' +
       'q) echo q; exit 0;; ' +

@@ -44,7 +44,7 @@ const factsScript = `exec 1>&3
 f() { printf '%s=%s\\n' "$1" "$2"; }
 test -r /etc/os-release && while IFS= read -r l; do printf 'os_%s\\n' "$l"; done </etc/os-release
 test -r /etc/debian_version && read -r l </etc/debian_version && f debian "$l"
-f uname "$(uname -snrm)"
+if cd /proc/sys/kernel 2>/dev/null && read -r s <ostype && read -r n <hostname && read -r k <osrelease && read -r l <arch; then f uname "$s $n $k $l"; else f uname "$(uname -snrm)"; fi 2>/dev/null
 f id "$(id)"
 f home "$HOME"; f umask "$m"
 read -r l </proc/1/comm && f init "$l"

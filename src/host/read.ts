@@ -44,6 +44,11 @@ export interface Request {
   readonly parse: (output: Buffer) => Map<string, unknown>
 }
 
+/** Found out once a session, and without a process where the distribution's own `find` is there. */
+const gnuFind = `if test -e "$d/G"; then read -r G <"$d/G"; else G=
+for p in /var/lib/dpkg/info/findutils.list /usr/share/licenses/findutils; do test -e $p && test ! -L /usr/bin/find && case $(command -v find) in /usr/bin/find|/bin/find) G=1;; esac; done
+test -n "$G" || { find /dev/null -prune -printf "" 2>/dev/null && G=1; }; echo "$G" >"$d/G"; fi`
+
 export function composeRequest(reads: readonly Read[], blob: (bytes: Buffer) => string): Request {
   const separator = randomBytes(16).toString('hex')
   const sh = shellWith(blob)
@@ -57,12 +62,7 @@ export function composeRequest(reads: readonly Read[], blob: (bytes: Buffer) => 
     const questions = [...group.values()].map((r) => r.question)
     return { kind, keys: [...group.keys()], questions, text: kind.script(questions, sh) }
   })
-  const script = [
-    'umask 077',
-    // found out once a session
-    'if test -e "$d/G"; then read -r G <"$d/G"; else G=; find /dev/null -prune -printf "" 2>/dev/null && G=1; echo "$G" >"$d/G"; fi',
-    ...parts.map(({ text }) => `(\n${text}\n)\nprintf '\\n${separator}\\n' >&3`),
-  ].join('\n')
+  const script = ['umask 077', gnuFind, ...parts.map(({ text }) => `(\n${text}\n)\nprintf '\\n${separator}\\n' >&3`)].join('\n')
   const parse = (output: Buffer) => {
     const answers = new Map<string, unknown>()
     const outputs = splitBy(output, Buffer.from(`\n${separator}\n`))

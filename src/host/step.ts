@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Effect } from './effect.ts'
 import type { Read } from './read.ts'
 import type { Shell } from './shell.ts'
@@ -50,6 +51,9 @@ export interface StepEnd {
 export const longestOutput = 16_000_000
 export const longestError = 4096
 
+/** Between what a step said on one and on the other output; no step knows it. */
+const outputMark = randomBytes(24).toString('hex')
+
 /** A step's shell text with what the engine needs around it: its output, its status, and its blobs taken away. */
 export function stepScript(step: Step, sh: Shell): string {
   const blobs: string[] = []
@@ -67,18 +71,17 @@ export function stepScript(step: Step, sh: Shell): string {
     return `umask 077\n(\numask "$m"\n${body}\n) </dev/null >"$d/o" 2>&1 3>&-\ne=$?\n${clean}test $e = 0 || tail -c ${longestError} "$d/o" >&3\nexit $e`
   return `umask 077\n(\numask "$m"\n${body}\n) </dev/null >"$d/o" 2>"$d/r" 3>&-
 e=$?
-${clean}for f in o r; do if test -s "$d/$f"; then wc -c <"$d/$f"; else echo 0; fi; done >&3
-for f in o r; do test ! -s "$d/$f" || head -c ${longestOutput} "$d/$f"; done >&3
+${clean}test ! -s "$d/o" || head -c ${longestOutput + 1} "$d/o" >&3
+printf ${outputMark} >&3
+test ! -s "$d/r" || head -c ${longestOutput + 1} "$d/r" >&3
 exit $e`
 }
 
 /** A captured step's output, taken apart again. */
 export function parseCaptured(output: Buffer): { stdout: Buffer; stderr: Buffer; cut: boolean } {
-  const first = output.indexOf(10)
-  const second = output.indexOf(10, first + 1)
-  if (first === -1 || second === -1) return { stdout: Buffer.alloc(0), stderr: output, cut: false }
-  const sizes = output.subarray(0, second).toString('latin1').split('\n').map(Number)
-  const at = second + 1
-  const end = at + Math.min(longestOutput, sizes[0]!)
-  return { stdout: output.subarray(at, end), stderr: output.subarray(end), cut: sizes.some((n) => n > longestOutput) }
+  const at = output.indexOf(outputMark)
+  if (at === -1) return { stdout: Buffer.alloc(0), stderr: output, cut: false }
+  const [stdout, stderr] = [output.subarray(0, at), output.subarray(at + outputMark.length)]
+  const most = (bytes: Buffer) => bytes.subarray(0, longestOutput)
+  return { stdout: most(stdout), stderr: most(stderr), cut: Math.max(stdout.length, stderr.length) > longestOutput }
 }
