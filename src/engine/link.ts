@@ -44,6 +44,12 @@ export class HostLink {
     return answers
   }
 
+  /** Starts connecting before anything is asked; whoever asks first hears of a failure. */
+  connectAhead(): void {
+    this.#connection ??= this.#connect()
+    this.#connection.catch(() => {})
+  }
+
   talk(user: string): Promise<Conversation> {
     const known = this.#talks.get(user)
     if (known) return known

@@ -111,6 +111,11 @@ export class Run {
       hosts: hosts.map((h) => h.target.name),
       tasks: ready.queue.entries.map((e) => e.task.name),
     })
+    // hosts shake hands while the first questions are thought out
+    if (ready.queue.entries.some(({ module }) => module.body.reads)) {
+      for (const host of hosts.slice(0, this.#o.forks)) this.#linkTo(host).connectAhead()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
     const waiting = [...hosts]
     const ran: HostRun[] = []
     const worker = async () => {
