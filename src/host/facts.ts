@@ -40,7 +40,7 @@ export interface Facts {
 
 /** Shell text that writes the facts on fd 3: lines `name=value`. Few processes, since every shell that is opened runs it: what
  * the shell itself can read needs none. */
-const factsScript = `exec 1>&3
+const factsScript = `{
 f() { printf '%s=%s\\n' "$1" "$2"; }
 test -r /etc/os-release && while IFS= read -r l; do printf 'os_%s\\n' "$l"; done </etc/os-release
 test -r /etc/debian_version && read -r l </etc/debian_version && f debian "$l"
@@ -54,11 +54,11 @@ for l in /usr/lib/systemd/libsystemd-shared-*.so /usr/lib/*/systemd/libsystemd-s
 test -n "$v" || { command -v systemctl >/dev/null && v=$(systemctl --version); }
 f systemd_version "$v"
 command -v openssl >/dev/null && f openssl "$(openssl version)"
-f addresses "$( (ip -o addr show scope global || hostname -I) 2>/dev/null)"
+f addresses ""; ip -o addr show scope global 2>/dev/null || hostname -I 2>/dev/null
 while read -r k v _; do test "$k" = MemTotal: && f memory "$v" && break; done </proc/meminfo
 if read -r l </sys/devices/system/cpu/online; then f online "$l"; else f cores "$(getconf _NPROCESSORS_ONLN || nproc)"; fi
 for c in apt-get dnf yum apk zypper pacman; do command -v $c >/dev/null && f manager $c && break; done
-:`
+} >&3`
 
 const families: readonly (readonly [RegExp, string])[] = [
   [/\b(debian|ubuntu)\b/, 'Debian'],
@@ -148,6 +148,7 @@ function parseAddresses(text: string): string[] {
 const factsKind: ReadKind<string, Facts> = {
   name: 'facts',
   key: () => '',
+  inline: true,
   script: () => factsScript,
   parse: (output) => [parseFacts(output)],
   // they are not predicted

@@ -9,8 +9,11 @@ export interface ReadKind<Q, A> {
   /** Tells two questions apart. */
   readonly key: (question: Q) => string
   /** Shell text that writes the answers of all these questions to fd 3. It may use $d, a private directory, and `$G`, which
-   * is not empty where `find` is GNU's. It runs in a shell of its own. */
+   * is not empty where `find` is GNU's. It runs in a shell of its own, unless it is `inline`. */
   readonly script: (questions: readonly Q[], sh: Shell) => string
+  /** Its text shares a shell with others before and behind it, since a shell of its own is a process more: it never exits,
+   * and sets what it uses. It finds no positional parameters, and the login's directory. */
+  readonly inline?: true
   /** The answers, one a question in their order.
    * @throws Error when the host answered what cannot be understood. */
   readonly parse: (output: Buffer, questions: readonly Q[]) => readonly A[]
@@ -62,7 +65,13 @@ export function composeRequest(reads: readonly Read[], blob: (bytes: Buffer) => 
     const questions = [...group.values()].map((r) => r.question)
     return { kind, keys: [...group.keys()], questions, text: kind.script(questions, sh) }
   })
-  const script = ['umask 077', gnuFind, ...parts.map(({ text }) => `(\n${text}\n)\nprintf '\\n${separator}\\n' >&3`)].join('\n')
+  const texts = parts.map(({ kind, text }) => (kind.inline ? `set --; cd "$w"\n${text}` : `(\n${text}\n)`))
+  const script = [
+    'umask 077',
+    gnuFind,
+    'w=$PWD',
+    ...texts.map((text) => `${text}\nprintf '\\n${separator}\\n' >&3`),
+  ].join('\n')
   const parse = (output: Buffer) => {
     const answers = new Map<string, unknown>()
     const outputs = splitBy(output, Buffer.from(`\n${separator}\n`))

@@ -109,6 +109,7 @@ function existence<T>(what: string, fields: (p: T, a: T) => string | undefined) 
 
 export const accountKind: ReadKind<string, Account | undefined> = {
   name: 'account',
+  inline: true,
   key: (name) => name,
   script: accountScript,
   parse: parseAccounts,
@@ -119,6 +120,7 @@ export const accountKind: ReadKind<string, Account | undefined> = {
 
 export const groupKind: ReadKind<string, Group | undefined> = {
   name: 'group',
+  inline: true,
   key: (name) => name,
   script: (names, sh) => `${getent}\nE group -- ${sh.words(names)} >&3`,
   parse: (output, names) => {

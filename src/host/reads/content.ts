@@ -18,10 +18,10 @@ const noContent: Content = { bytes: undefined, denied: false }
 
 function script(paths: readonly string[], sh: Shell): string {
   // one cat for all, a mark behind each file; a line of flags first says which of them are there
-  return `f=; m="$d/mark"; printf '%s' '${markText}' >"$m"
+  return `f=; k="$d/mark"; printf '%s' '${markText}' >"$k"
 for p in ${sh.words(paths)}; do
 if test -f "$p"; then if test -r "$p"; then f="\${f}r"; set -- "$@" "$p"; else f="\${f}d"; fi; else f="\${f}-"; fi
-set -- "$@" "$m"; done
+set -- "$@" "$k"; done
 printf '%s\\n' "$f" >&3; cat -- "$@" >&3`
 }
 
@@ -43,6 +43,7 @@ function parse(output: Buffer, paths: readonly string[]): Content[] {
 
 export const contentKind: ReadKind<string, Content> = {
   name: 'content',
+  inline: true,
   key: (path) => path,
   script,
   parse,
@@ -118,6 +119,7 @@ function unescaped(path: string): string {
 
 export const sumKind: ReadKind<SumQuestion, Sum> = {
   name: 'sum',
+  inline: true,
   key: ({ path, size }) => `${size ?? ''} ${path}`,
   script: (questions, sh) =>
     groupsOf(questions, 400)

@@ -126,7 +126,9 @@ printf 'N\\0'; a=\${p%/*}; C "\${a:-/}"; printf '%s\\0' "\${p##*/}"; }`
 
 /** Says of the paths that are links where they lead. */
 const follow = (record: string) => `F() { for l; do test -L "$l" || continue; cd /; printf '%s\\0' "$l"
-if test -e "$l"; then t=$(readlink -f -- "$l"; echo x); t=\${t%?x}; printf '%s\\0' "$t"; if test -n "$G"; then find -L "$l" -maxdepth 0 -printf ${record}; else Z "$t"; fi; else L "$l"; fi; done; }`
+if test ! -e "$l"; then L "$l"
+elif test -n "$G"; then readlink -fz -- "$l"; find -L "$l" -maxdepth 0 -printf ${record}
+else t=$(readlink -f -- "$l"; echo x); t=\${t%?x}; printf '%s\\0' "$t"; Z "$t"; fi; done; }`
 
 function script(paths: readonly string[], sh: Shell): string {
   const parents = [...new Set(paths.map(parentOf))]
@@ -229,6 +231,7 @@ export function modeText(mode: number): string {
 
 export const entryKind: ReadKind<string, Entry> = {
   name: 'entry',
+  inline: true,
   key: (path) => path,
   script,
   parse,

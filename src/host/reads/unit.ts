@@ -96,6 +96,7 @@ function resting(u: Unit): Unit {
 
 export const unitKind: ReadKind<string, Unit> = {
   name: 'unit',
+  inline: true,
   key: (name) => name,
   script,
   parse,
