@@ -193,7 +193,8 @@ export class HostRun {
     const handler = instance.position >= ground.queue.handlersFrom
     emit(taskEvent({ host, play, handler, diff: ground.diff }, instance, verdict, ends))
     const planned = instance.outcome.kind === 'planned' ? (instance.outcome.plan.warnings ?? []) : []
-    for (const message of new Set([...planned, ...verdict.warnings]))
+    // what a module warns of may quote its parameters
+    for (const message of instance.task.noLog ? [] : new Set([...planned, ...verdict.warnings]))
       emit({ event: 'warning', code: 'module', host, message, at: placeOf(instance.task) })
     advance(this.#memory, ground.queue, instance, verdict, notifies(ground, instance))
   }

@@ -106,10 +106,12 @@ function rawOf({ task, outcome }: Instance, ends: readonly StepEnd[] | undefined
     return { changed: false, failed: outcome.failed, hint: outcome.hint, result: outcome.result ?? {} }
   if (outcome.kind !== 'planned') throw new Error('only what was planned can be judged')
   const { plan, steps } = outcome
-  const changed = plan.changed ?? steps.some(({ step }) => !step.harmless)
+  const bad = ends?.findIndex((e) => e.outcome !== 'done') ?? -1
+  // a command that fails may have done anything; of other steps that one did nothing
+  const done = steps.filter(({ step }, i) => bad === -1 || i < bad || (i === bad && step.opaque))
+  const changed = plan.changed ?? done.some(({ step }) => !step.harmless)
   const result = task.noLog ? namingOnly(task, plan.result ?? {}) : (plan.result ?? {})
   if (ends === undefined || steps.length === 0) return { changed, failed: undefined, result }
-  const bad = ends.findIndex((e) => e.outcome !== 'done')
   if (plan.settle && (bad === -1 || ends[bad]!.outcome === 'failed')) {
     const settled = plan.settle(ends)
     return {
@@ -121,7 +123,7 @@ function rawOf({ task, outcome }: Instance, ends: readonly StepEnd[] | undefined
     }
   }
   if (bad === -1) return { changed, failed: undefined, result: { ...result, ...plan.afterwards?.(ends) } }
-  return { changed: bad > 0, failed: stepFailure(steps[bad]!.step.summary, ends[bad]!), result }
+  return { changed, failed: stepFailure(steps[bad]!.step.summary, ends[bad]!), result }
 }
 
 /** A result whose unknown values are put down to the task, not to the words of its command. */

@@ -28,10 +28,12 @@ export const globals: Readonly<Record<string, (...args: unknown[]) => unknown>> 
   fromEntries: (v) => Object.fromEntries(v as [string, unknown][]),
   min: (...v) => Math.min(...(v.flat() as number[])),
   max: (...v) => Math.max(...(v.flat() as number[])),
-  range: (from, to) => {
-    const length = Math.max(0, Number(to) - Number(from))
-    if (!(length <= longest)) throw new RangeError('a range of more than 1,000,000 numbers')
-    return Array.from({ length }, (_, i) => Number(from) + i)
+  /** As in Python: from the first up to the second, which is not in it; with one, from 0. */
+  range: (first, second) => {
+    const [from, to] = second === undefined ? [0, Number(first)] : [Number(first), Number(second)]
+    const length = Math.max(0, to - from)
+    if (!(length <= longest)) throw new RangeError('a range is of whole numbers, and of at most 1,000,000')
+    return Array.from({ length }, (_, i) => from + i)
   },
   toJSON: (v, indent) => JSON.stringify(v, null, indent === undefined ? undefined : Number(indent)),
   fromJSON: (v) => JSON.parse(String(v)),

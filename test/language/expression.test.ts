@@ -36,6 +36,7 @@ const cases: [string, unknown, Scope?][] = [
   ['basename("/a/b/")', 'b'],
   ['dirname("/a")', '/'],
   ['range(1, 4)', [1, 2, 3]],
+  ['range(3)', [0, 1, 2]],
   ['unique([1, 2, 1])', [1, 2]],
   ['dict2items({ a: 1 })[0].key + entries({ b: 2 })[0][0]', 'ab'],
   ['keys', 5, { keys: 5 }],

@@ -1,0 +1,138 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { ConnectError } from '../../src/transport/stream.ts'
+import { type Ran, run, scratchDir } from './scratch.ts'
+
+// What a pass does and does not wait for, what check says of what it cannot know, and handlers.
+
+const dir = scratchDir()
+const at = (name: string) => join(dir, name)
+const fresh = () => {
+  rmSync(dir, { recursive: true, force: true })
+  mkdirSync(dir)
+}
+const told = (ran: Ran) => ran.tasks.map((t) => `${t.task}: ${t.status}`)
+const play = (tasks: string, more = '') => `- hosts: all\n${more}  tasks:\n${tasks.replace(/^/gm, '    ')}\n`
+
+test('what is not known yet holds up only what needs it', async () => {
+  fresh()
+  const text = play(`- { name: a, command: "echo one", register: said, changed_when: false }
+- { name: b, copy: { content: "<%= said.stdout %>", dest: "${at('b')}" } }
+- { name: c, copy: { content: "c", dest: "${at('c')}" } }
+- { name: d, file: { path: "${at('b')}", mode: '0600' } }
+- { name: e, file: { path: "${at('c')}", mode: '0600' } }`)
+  assert.equal(told(await run('check', text)), ['a: ok', 'b: unknown', 'c: changed', 'd: unknown', 'e: changed'])
+  const first = await run('apply', text)
+  assert.equal(told(first), ['a: ok', 'b: changed', 'c: changed', 'd: changed', 'e: changed'])
+  assert.ok(first.recap.hosts.here!.trips <= 3, `trips ${first.recap.hosts.here!.trips}`)
+})
+
+test('a task that perhaps is run makes unknown what it would change, and nothing else', async () => {
+  fresh()
+  const text =
+    play(`- { name: look, command: "test -e ${at('x')}", register: x, failed_when: false, changed_when: false }
+- { name: perhaps, file: { path: "${at('x/y')}", state: directory }, when: x.rc !== 0 }
+- { name: above, file: { path: "${at('x')}", state: directory } }
+- { name: other, file: { path: "${at('z')}", state: directory } }
+- { name: never, copy: { content: n, dest: "${at('n')}" }, when: [x.rc === 9, 'false'] }`)
+  assert.equal(told(await run('check', text)), [
+    'look: ok',
+    'perhaps: unknown',
+    'above: unknown',
+    'other: changed',
+    'never: skipped',
+  ])
+  assert.equal(told(await run('apply', text)), [
+    'look: ok',
+    'perhaps: changed',
+    'above: ok',
+    'other: changed',
+    'never: skipped',
+  ])
+})
+
+test('a variable that an unknown set_fact will set is unknown, not undefined', async () => {
+  fresh()
+  const text = play(`- { name: look, command: echo 7, register: said, changed_when: false }
+- { name: set, set_fact: { seven: "<%= said.stdout %>" } }
+- { name: use, copy: { content: "<%= seven %>", dest: "${at('seven')}" } }`)
+  assert.equal(told(await run('check', text)), ['look: ok', 'set: unknown', 'use: unknown'])
+  assert.equal(told(await run('apply', text)), ['look: ok', 'set: ok', 'use: changed'])
+  assert.is(readFileSync(at('seven'), 'utf8'), '7')
+})
+
+test('a command makes unknown what it says that it affects, else everything', async () => {
+  fresh()
+  const tasks = (affects: string) =>
+    play(`- { name: run, command: "true"${affects} }
+- { name: a, copy: { content: a, dest: "${at('a')}" } }
+- { name: b, copy: { content: b, dest: "${at('d/b')}" } }`)
+  mkdirSync(at('d'))
+  assert.equal(told(await run('check', tasks(''))), ['run: changed', 'a: unknown', 'b: unknown'])
+  assert.equal(told(await run('check', tasks(`, affects: [${at('d')}]`))), ['run: changed', 'a: changed', 'b: unknown'])
+  const nothing = await run('check', tasks(', affects: nothing'))
+  assert.equal(told(nothing), ['run: changed', 'a: changed', 'b: changed'])
+  const unknown = (await run('check', tasks(''))).tasks[1]!
+  assert.match(unknown.message ?? '', /run true/)
+})
+
+test('handlers run once, in their order, at the end, for names and what they listen to; their own notify counts', async () => {
+  fresh()
+  const text = `${play(`- { name: a, copy: { content: a, dest: "${at('a')}" }, notify: [last, topic] }
+- { name: b, copy: { content: b, dest: "${at('b')}" }, notify: last }
+- { name: same, copy: { content: b, dest: "${at('b')}" }, notify: never }`)}  handlers:
+    - { name: first, listen: topic, shell: "echo first >>${at('log')}", notify: after }
+    - { name: never, shell: "echo never >>${at('log')}" }
+    - { name: last, shell: "echo last >>${at('log')}" }
+    - { name: after, shell: "echo after >>${at('log')}" }
+`
+  await run('apply', text)
+  assert.is(readFileSync(at('log'), 'utf8'), 'first\nlast\nafter\n')
+  await run('apply', text)
+  assert.is(readFileSync(at('log'), 'utf8'), 'first\nlast\nafter\n')
+})
+
+test('handlers of a host that failed run only with forceHandlers', async () => {
+  const text = `${play(`- { name: a, copy: { content: a, dest: "${at('a')}" }, notify: h }
+- { name: stop, fail: { msg: no } }
+- { name: b, copy: { content: b, dest: "${at('b')}" } }`)}  handlers:
+    - { name: h, copy: { content: h, dest: "${at('h')}" } }
+`
+  fresh()
+  assert.equal(told(await run('apply', text)), ['a: changed', 'stop: failed'])
+  assert.is(existsSync(at('h')), false)
+  fresh()
+  const forced = await run('apply', text, { forceHandlers: true })
+  assert.equal(told(forced), ['a: changed', 'stop: failed', 'h: changed'])
+  assert.is(forced.recap.hosts.here!.failed, 1)
+  assert.is(existsSync(at('b')), false)
+})
+
+test('a step that fails ends its task there: what it did not do is not told as changed, what stood behind is planned anew', async () => {
+  fresh()
+  writeFileSync(at('there'), 'x')
+  const text =
+    play(`- { name: a, copy: { content: new, dest: "${at('there')}", validate: "false %s" }, register: a, ignore_errors: true }
+- { name: b, copy: { content: "<%= toJSON(a.changed) %>", dest: "${at('b')}" } }
+- { name: c, lineinfile: { path: "${at('there')}", line: y } }`)
+  const ran = await run('apply', text)
+  assert.equal(told(ran), ['a: failed', 'b: changed', 'c: changed'])
+  assert.is(readFileSync(at('b'), 'utf8'), 'false')
+  assert.is(readFileSync(at('there'), 'utf8'), 'x\ny\n')
+})
+
+test('a host is met also where nothing is asked of it; where nothing could change, only for facts', async () => {
+  const gone = { connect: () => Promise.reject(new ConnectError('refused', 'nobody is there')) }
+  for (const mode of ['check', 'apply'] as const) {
+    const ran = await run(mode, play('- { name: a, command: "true" }'), gone)
+    assert.is(ran.recap.hosts.here!.unreachable, 1, mode)
+    const debug = await run(mode, play('- { name: a, debug: { msg: hello } }'), gone)
+    assert.is(debug.recap.hosts.here!.unreachable, 1, mode)
+    const bare = await run(mode, play('- { name: a, debug: { msg: hello } }', '  gather_facts: false\n'), gone)
+    assert.equal(told(bare), ['a: ok'])
+  }
+})
+
+test.run()
