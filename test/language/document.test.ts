@@ -54,7 +54,8 @@ test('a prototype cannot be set by a key', () => {
 test('any JSON value comes back as it was written', () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string({ minLength: 1 }), fc.jsonValue()), (value) => {
-      fc.pre(!('<<' in value))
+      // the printer writes this key without quotes, which is a merge
+      fc.pre(!JSON.stringify(value).includes('"<<":'))
       const { root, diagnostics } = load(stringify(value, { aliasDuplicateObjects: false }))
       assert.equal(diagnostics, [])
       // uvu's equality trips over a key named `constructor`
