@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Unknown } from '../unknown.ts'
 import type { Read } from './read.ts'
 import { capabilitiesKind, outputKind } from './reads/command.ts'
-import { type Content, checksumKind, contentKind, type Sum, sumKind, sumOf } from './reads/content.ts'
+import { type Content, checksumKind, contentKind, type Sum, type SumQuestion, sumKind, sumOf } from './reads/content.ts'
 import { type Entry, entryKind, followed, parentOf, type Spot, type Stat } from './reads/entry.ts'
 import { type Tree, treeKind } from './reads/tree.ts'
 import { unitKind } from './reads/unit.ts'
@@ -110,7 +110,7 @@ function contentAfter(read: Read, answer: unknown, change: PathChange, unknown: 
       return { bytes, denied: false } satisfies Content
     case sumKind:
       if (change.to === 'attributes') return answer
-      return { sha256: bytes === undefined ? undefined : sumOf(bytes) } satisfies Sum
+      return { sha256: bytes && hasSize(read.question as SumQuestion, bytes) ? sumOf(bytes) : undefined } satisfies Sum
     case checksumKind: {
       // what may not be read has no hash, and may be readable after
       if (change.to === 'attributes') return answer ?? unknown
@@ -124,6 +124,11 @@ function contentAfter(read: Read, answer: unknown, change: PathChange, unknown: 
     default:
       return unknown
   }
+}
+
+/** A host gives no hash of a file that has not the size which was asked for. */
+function hasSize({ size }: SumQuestion, bytes: Buffer): boolean {
+  return size === undefined || size === bytes.length
 }
 
 function entryAfter(e: Entry, real: string, change: PathChange, unknown: Unknown): Entry | Unknown {

@@ -94,7 +94,7 @@ test('what steps do to files is what was predicted', async () => {
   symlinkSync('old', p('link'))
   const paths = ['dir', 'dir/deep', 'dir/deep/file', 'old', 'link', 'new link', 'gone/x'].map(p)
   await predictions(
-    [...paths.map(entry), ...paths.map(content), tree(scratch), sum(p('dir/deep/file'), 3)],
+    [...paths.map(entry), ...paths.map(content), tree(scratch), sum(p('dir/deep/file'), 3), sum(p('link'), 9)],
     [
       (at) => makeDirectory(at(p('dir')), { mode: 0o755 }),
       (at) => makeDirectory(at(p('dir/deep')), { mode: 0o2750 }),
