@@ -15,11 +15,13 @@ if (!existsSync('node_modules/esbuild/package.json')) {
   if (install.status !== 0) process.exit(install.status ?? 1)
 }
 const { build } = await import('esbuild')
+const wanted = process.argv.slice(2).filter((a) => a !== '--no-build')
 // what the tests run is the built command line
-const built = spawnSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' })
-if (built.status !== 0) process.exit(built.status ?? 1)
+if (wanted.length === process.argv.length - 2) {
+  const built = spawnSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' })
+  if (built.status !== 0) process.exit(built.status ?? 1)
+}
 
-const wanted = process.argv.slice(2)
 const files = readdirSync('test', { recursive: true })
   .map((f) => join('test', f))
   .filter((f) => f.endsWith('.test.ts') && (wanted.length === 0 || wanted.some((w) => f.includes(w))))
