@@ -61,20 +61,27 @@ export function changeUnit(
     ...plain,
     script: (sh) => `u=${sh.word(name)} t=$(date +%s)
 ${lastWords}
+case $(systemctl show --property=SubState -- "$u") in *auto-restart) systemctl stop -- "$u";; esac
 systemctl reset-failed -- "$u" 2>/dev/null
+r=$(systemctl show --property=NRestarts -- "$u")
 ${plain.script(sh)} || { W; exit 1; }
 ${staysUp(watch)}`,
   }
 }
 
-/** What the unit and systemd said of it since it was to be started. */
-const lastWords = `W() { l=$(journalctl --no-pager -q -o cat -n 15 --since "@$t" -u "$u" 2>/dev/null); test -n "$l" || l=$(systemctl status --no-pager -n 15 -- "$u"); printf '%s\\n' "$l" >&2; }`
+/** What the unit and systemd said of it since it was to be started. The journal may still be about to write it, and loses
+ * whose words they were when a process ends with them: its number it keeps. */
+const lastWords = `W() { journalctl --sync >/dev/null 2>&1; p=$(systemctl show --property=ExecMainPID -- "$u"); p=\${p#*=}
+l=$(journalctl --no-pager -q -o cat -n 15 --since "@$t" _SYSTEMD_UNIT="$u" + UNIT="$u" + _PID="\${p:-0}" 2>/dev/null)
+test -n "$l" || l=$(systemctl status --no-pager -n 15 -- "$u"); printf '%s\\n' "$l" >&2; }`
 
+// systemd may still count the restarts of the time before: only another number is news
 const staysUp = (seconds: number) => `i=0; while :; do
 s=$(systemctl show --property=Type,RemainAfterExit,ActiveState,SubState,NRestarts,ConditionResult -- "$u")
 case $s in *Type=oneshot*) case $s in *RemainAfterExit=no*) exit 0;; esac;; esac
+n=\${s#*NRestarts=}; n=\${n%%[!0-9]*}; test "\${n:-0}" = 0 || test "$n" = "\${r#*=}" || s="$s again"
 case $s in *ConditionResult=no*) echo "a condition of $u is not met:" >&2; W; exit 1;; *Type=oneshot*) exit 0;;
-*ActiveState=failed*|*ActiveState=inactive*|*SubState=auto-restart*|*NRestarts=[1-9]*) echo "$u ended right after its start:" >&2; W; exit 1;; esac
+*ActiveState=failed*|*ActiveState=inactive*|*SubState=auto-restart*|*again) echo "$u ended right after its start:" >&2; W; exit 1;; esac
 case $s in *Type=*) ;; *) exit 0;; esac
 test $i -ge ${Math.round(seconds * 5)} && exit 0
 i=$((i + 1)); sleep 0.2
