@@ -61,7 +61,7 @@ export function changeUnit(
     ...plain,
     script: (sh) => `u=${sh.word(name)} t=$(date +%s)
 ${lastWords}
-case $(systemctl show --property=SubState -- "$u") in *auto-restart) systemctl stop -- "$u";; esac
+case $(systemctl show --property=SubState,NRestarts -- "$u") in *auto-restart*|*NRestarts=[1-9]*) systemctl stop -- "$u";; esac
 systemctl reset-failed -- "$u" 2>/dev/null
 r=$(systemctl show --property=NRestarts -- "$u")
 ${plain.script(sh)} || { W; exit 1; }
