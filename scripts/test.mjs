@@ -1,8 +1,8 @@
 // The one test command: installs what it needs, bundles every test once, runs each file in a process of its own, and adds up.
 // uvu exits 0 for a file that ran nothing, so a file counts as passed only when its totals say so. A file that takes longer
-// than ten minutes is ended and has failed.
+// than ten minutes, or does not exit within one when its totals are there, is ended and has failed.
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -48,32 +48,61 @@ await build({
 const total = { passed: 0, failed: 0, skipped: 0 }
 const skips = []
 
+const children = new Set()
+process.on('exit', () => {
+  for (const child of children) child.kill()
+})
+
+/** What runs of a test file: all that it started inherits the mark. */
+function stillRunning(mark) {
+  const marked = (pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(mark)
+    } catch {
+      return false
+    }
+  }
+  const pids = existsSync('/proc/self/environ') ? readdirSync('/proc').filter((p) => /^\d+$/.test(p) && marked(p)) : []
+  if (pids.length === 0) return 'nothing that can be seen\n'
+  return spawnSync('ps', ['-o', 'pid,ppid,stat,pcpu,time,args', '-p', pids.join()], { encoding: 'utf8' }).stdout
+}
+
 function runFile(file) {
   return new Promise((resolve) => {
-    const child = spawn(
-      process.execPath,
-      ['--enable-source-maps', join(out, relative('test', file).replace(/ts$/, 'mjs'))],
-      {
-        env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    )
+    const built = join(out, relative('test', file).replace(/ts$/, 'mjs'))
+    const child = spawn(process.execPath, ['--enable-source-maps', built], {
+      env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0', TEST_FILE: built },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    children.add(child)
     let text = ''
-    const late = setTimeout(() => {
-      text += 'ended after ten minutes\n'
+    let ended = false
+    const end = (why) => {
+      ended = true
+      text += `${why}; what still runs:\n${stillRunning(`TEST_FILE=${built}`)}`
       child.kill('SIGKILL')
-    }, 600_000)
-    child.stdout.on('data', (d) => (text += d))
+      // others may hold them open
+      child.stdout.destroy()
+      child.stderr.destroy()
+    }
+    const late = setTimeout(() => end('ended after ten minutes'), 600_000)
+    let stuck
+    child.stdout.on('data', (d) => {
+      text += d
+      if (/^\s*Skipped:/m.test(text)) stuck ??= setTimeout(() => end('ended: it had not exited a minute after'), 60_000)
+    })
     child.stderr.on('data', (d) => (text += d))
     child.on('close', (code) => {
+      children.delete(child)
       clearTimeout(late)
+      clearTimeout(stuck)
       const sum = (word) =>
         [...text.matchAll(new RegExp(`^\\s*${word}:\\s+(\\d+)`, 'gm'))].reduce((n, m) => n + Number(m[1]), 0)
       const counts = { total: sum('Total'), passed: sum('Passed'), skipped: sum('Skipped') }
       const reasons = [...text.matchAll(/^SKIP (.+)$/gm)].map((m) => m[1])
       const failed = counts.total - counts.passed
       const broken =
-        code !== 0 || counts.total + counts.skipped === 0 || failed > 0 || counts.skipped !== reasons.length
+        ended || code !== 0 || counts.total + counts.skipped === 0 || failed > 0 || counts.skipped !== reasons.length
       total.passed += counts.passed
       total.failed += failed > 0 ? failed : broken ? 1 : 0
       total.skipped += counts.skipped

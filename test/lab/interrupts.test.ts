@@ -175,7 +175,7 @@ async function halfFilesTest(lab: Lab): Promise<void> {
       const before = proxy.passed.toHost
       const at = before + Math.floor(Math.random() * total * 1.02)
       const run = startRunbook(['apply', plays[(i + 1) % 2]!, ...by])
-      await Promise.race([run.ended, until('so much was sent', () => proxy.passed.toHost >= at, 60)])
+      await until('so much was sent', () => proxy.passed.toHost >= at, 60, run.ended)
       const cut = i % 3 === 2
       if (cut) proxy.cut()
       else run.child.kill('SIGKILL')

@@ -79,4 +79,30 @@ test('stall and resume, then cut', async () => {
   })
 })
 
+/** What Node holds of TCP, also what it has forgotten to close. */
+const tcpHandles = () => {
+  const { libuv } = process.report!.getReport() as unknown as { libuv: { type: string }[] }
+  return libuv.filter((h) => h.type === 'tcp').length
+}
+
+test('a connection that is cut in the moment of its end is closed all the same', async () => {
+  await withEcho({}, async ({ client, text, proxy }) => {
+    client.write('a')
+    await until(() => text() === 'a')
+    let cuts = 0
+    const other = createServer((s) => s.once('data', () => cuts++ === 0 && proxy.cut()))
+    await new Promise<void>((r) => other.listen(0, '127.0.0.1', r))
+    const trigger = connect((other.address() as { port: number }).port, '127.0.0.1')
+    await new Promise((r) => trigger.once('connect', r))
+    await new Promise((r) => setTimeout(r, 20))
+    // both are there when Node looks next, in this order: it is cut before the end was handed on
+    client.destroy()
+    trigger.write('now')
+    await until(() => cuts === 1)
+    trigger.destroy()
+    other.close()
+    await until(() => tcpHandles() === 2)
+  })
+})
+
 test.run()

@@ -50,9 +50,9 @@ export async function startProxy(
     connections += 1
     const host = connect({ host: target.address, port: target.port ?? 22, noDelay: true })
     const count: Record<Direction, number> = { toHost: 0, toClient: 0 }
-    const reset = () => {
-      client.resetAndDestroy()
-      host.resetAndDestroy()
+    const both = () => {
+      reset(client)
+      reset(host)
     }
     // what a real network takes to connect: the host hears of it after three ways
     const toHost = new Lane(client, host, delay, performance.now() + 3 * delay)
@@ -67,14 +67,14 @@ export async function startProxy(
         count[direction] += part.length
         passed[direction] += part.length
         if (part.length === data.length && count[direction] !== most) return part
-        if (count[direction] === most) setImmediate(reset)
+        if (count[direction] === most) setImmediate(both)
         else for (const l of [toHost, toClient]) l.stall(true)
         return part
       }
     }
     for (const socket of [client, host]) {
       open.add(socket)
-      socket.on('error', reset)
+      socket.on('error', both)
       socket.on('close', () => {
         open.delete(socket)
         if (open.size === 0) lanes.clear()
@@ -86,7 +86,7 @@ export async function startProxy(
     server.listen(0, address, resolve)
   })
   const cut = () => {
-    for (const socket of open) socket.resetAndDestroy()
+    for (const socket of open) reset(socket)
   }
   const { port } = server.address() as { port: number }
   return {
@@ -104,6 +104,12 @@ export async function startProxy(
       return new Promise((resolve) => server.close(() => resolve()))
     },
   }
+}
+
+/** Node can't reset what it is about to half-close: that fails, the socket is never closed, and the process spins at its end. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy()
+  else socket.resetAndDestroy()
 }
 
 /** One direction of a connection: what comes in goes out later, in order. */

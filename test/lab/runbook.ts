@@ -57,9 +57,14 @@ export function startRunbook(args: readonly string[], lab?: Lab, env: Record<str
 }
 
 /** Waits for something to become so; fails after a while.
- * @param what in words, for the error. */
-export async function until(what: string, test: () => boolean, seconds = 20): Promise<void> {
+ * @param what in words, for the error.
+ * @param unless nobody waits any more when this has settled. */
+export async function until(what: string, test: () => boolean, seconds = 20, unless?: Promise<unknown>): Promise<void> {
+  let off = false
+  void unless?.finally(() => {
+    off = true
+  })
   for (const end = Date.now() + seconds * 1000; Date.now() < end; await new Promise((r) => setTimeout(r, 30)))
-    if (test()) return
+    if (off || test()) return
   throw new Error(`it never came to be: ${what}`)
 }
