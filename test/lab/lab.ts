@@ -46,6 +46,7 @@ const users = 'root deploy admin plain shbash shdash shzsh shfish shcsh shmksh n
  * @param options.keep they outlive this process. */
 export async function bootLab(count: number, options: { keep?: boolean } = {}): Promise<Lab> {
   makeBase((line) => console.error(line))
+  makeRoom()
   sweep()
   const block = claimBlock()
   const dir = join(runs, String(block))
@@ -105,6 +106,19 @@ function labOf(dir: string, hosts: readonly LabHost[], stop: () => void): Lab {
       await boot(hostNamed(name), dir)
     },
     stop,
+  }
+}
+
+const mostWatchers = '/proc/sys/fs/inotify/max_user_instances'
+
+/** A host takes seven instances of inotify, and a Linux gives 128 to all of them together. Where none is left systemd stands
+ * still while it boots, and says nothing. The limit stays raised until this machine boots. */
+function makeRoom(): void {
+  if (Number(readFileSync(mostWatchers, 'utf8')) >= 1024) return
+  try {
+    writeFileSync(mostWatchers, '1024')
+  } catch {
+    // in a container that may not: some hosts fit
   }
 }
 
