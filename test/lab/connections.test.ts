@@ -420,20 +420,26 @@ async function timeouts(lab: Lab): Promise<void> {
   assert.match(wayOf(limited, 'h1'), /^failed: run true mark-slow; .*: it was ended after 1 s/)
   assert.is(lab.run('h1', ['pgrep', '-f', 'mark-slow|sleep 600']).status, 1)
 
-  const silent = play('    - name: endless\n      shell: true mark-silent; sleep 6003\n')
+  const silent = play('    - command: echo begun\n    - name: endless\n      shell: true mark-silent; sleep 6003\n')
   const args = ['apply', silent, '-l', 'h2', '-i', inventory(lab, hosts), '--known-hosts', known, '--output', 'ndjson']
-  const run = startRunbook(args)
-  await until('it runs', () => lab.run('h2', ['pgrep', '-f', 'mark-silent']).status === 0)
-  proxy.stall()
-  const from = performance.now()
-  const end = await run.ended
-  assert.is(end.status, 3)
-  assert.ok(performance.now() - from < 60_000, `${performance.now() - from} ms`)
-  assert.match(
-    end.stdout,
-    /"status":"unreachable".*mark-silent; sleep 6003: the connection was lost while it ran: no sign of life for 40 s/,
-  )
-  await proxy.close()
+  try {
+    const run = startRunbook(args)
+    // a process on the host is no sign that what the shell said first has come back
+    await until('the step before it is told', () => run.stdout().includes('"status":"changed"'))
+    await until('it runs', () => lab.run('h2', ['pgrep', '-f', 'mark-silent']).status === 0)
+    proxy.stall()
+    const from = performance.now()
+    const end = await run.ended
+    assert.is(end.status, 3)
+    assert.ok(performance.now() - from < 60_000, `${performance.now() - from} ms`)
+    assert.match(
+      end.stdout,
+      /"status":"unreachable".*mark-silent; sleep 6003: the connection was lost while it ran: no sign of life for 40 s/,
+      end.stdout,
+    )
+  } finally {
+    await proxy.close()
+  }
   await until('the step is gone', () => lab.run('h2', ['pgrep', '-f', 'mark-silent']).status === 1)
   await until('its directory too', () => lab.run('h2', ['sh', '-c', 'ls -d /tmp/runbook.*']).stdout === '')
 }

@@ -274,9 +274,17 @@ function endProcess(at: string): void {
   } catch {
     // it was gone already
   }
-  for (let i = 0; i < 100 && (isOurs(pid) || (leader && existsSync(`/proc/${leader}/root/etc`))); i++)
-    spawnSync('sleep', ['0.02'])
+  for (let i = 0; i < 500 && (isOurs(pid) || (leader && isAlive(leader))); i++) spawnSync('sleep', ['0.02'])
   rmSync(join(at, 'pid'), { force: true })
+}
+
+/** Process 1 of a host is over only when all others of it are: until then an sshd of it may answer. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  } catch {
+    return false
+  }
 }
 
 /** A number may be somebody else's process by now. */
