@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import {
   type Content,
   content,
@@ -8,6 +7,7 @@ import {
   type Failure,
   fail,
   followed,
+  hashOf,
   inTheWay,
   type LocalFile,
   type LocalTree,
@@ -253,10 +253,9 @@ function shifted(plan: Plan, before: readonly Step[]): Plan {
 
 function checksumDiffers(p: P, { data }: Item): Failure | undefined {
   if (p.checksum === undefined || typeof data !== 'object') return undefined
-  const hash = (bytes: Buffer, name: string) => createHash(name).update(bytes).digest('hex')
   const name = p.checksum.length === 64 ? 'sha256' : 'sha1'
   if ('path' in data && name === 'sha1') return fail('with `remote_src` the checksum is a SHA-256')
-  const is = 'path' in data ? data.sha256! : hash(data, name)
+  const is = 'path' in data ? data.sha256! : hashOf(data, name)
   if (is === p.checksum.toLowerCase()) return undefined
   return fail(`the checksum of ${p.src ?? 'the content'} is ${is}, not ${p.checksum}`)
 }

@@ -1,4 +1,5 @@
 import {
+  bootTime,
   changeUnit,
   content,
   daemonReload,
@@ -105,6 +106,7 @@ export default defineModule({
     text: hasFile(p) ? content(pathOf(p)) : undefined,
     template: p.template === undefined ? undefined : rendered(p.template),
     watched: (p.restart_after ?? []).map(entry),
+    boot: p.restart_after === undefined ? undefined : bootTime(),
   }),
   plan: (p, a, { facts }) => {
     if (facts.service_manager !== 'systemd')
@@ -115,7 +117,8 @@ export default defineModule({
     const files = bytes ? filesOf(p, bytes, a.at!, a.text!, facts.umask) : []
     if ('failed' in files) return files
     const written = bytes !== undefined && !a.text!.bytes?.equals(bytes)
-    const wants = wishes(p, a.now, written ? bytes : undefined, a.watched)
+    const newest = Math.max(...a.watched.map((w) => writtenAt(w) - (a.boot ?? 0)))
+    const wants = wishes(p, a.now, written ? bytes : undefined, newest)
     if ('failed' in wants) return wants
     const steps = [...files, ...wants]
     const warnings = bytes ? unitWarnings(bytes.toString('utf8')) : []
@@ -154,8 +157,9 @@ function filesOf(p: P, bytes: Buffer, at: Entry, now: { bytes: Buffer | undefine
   return [verifyUnit(unitName(p.name), fileOf(p), bytes), ...steps]
 }
 
-/** What is to be done to the unit, once its file is written. */
-function wishes(p: P, now: Unit, written: Buffer | undefined, watched: readonly Entry[]) {
+/** What is to be done to the unit, once its file is written.
+ * @param newest when the newest of the watched files was written, in seconds since the host was started. */
+function wishes(p: P, now: Unit, written: Buffer | undefined, newest: number) {
   const name = unitName(p.name)
   const steps: Step[] = []
   const masked = (now.load === 'masked' || now.enabled === 'masked') && p.masked !== false
@@ -184,7 +188,7 @@ function wishes(p: P, now: Unit, written: Buffer | undefined, watched: readonly 
   const enabled = is('enabled', 'enabled-runtime', 'static', 'alias', 'indirect', 'generated', 'transient')
   if (p.enabled === true && !enabled) run('enable', { enabled: unitNow.enabled === undefined ? undefined : 'enabled' })
   if (p.enabled === false && is('enabled', 'enabled-runtime')) run('disable', { enabled: 'disabled' })
-  runState(p, unitNow, watched, run)
+  runState(p, unitNow, newest, run)
   if (p.masked === true && !wasMasked) run('mask', { load: 'masked', enabled: 'masked' })
   return steps
 }
@@ -223,10 +227,10 @@ function asWritten(now: Unit, bytes: Buffer, isNew: boolean): Unit {
 function runState(
   p: P,
   now: Unit,
-  watched: readonly Entry[],
+  newest: number,
   run: (verb: string, after: Partial<Unit>, acts?: true) => void,
 ): void {
-  if (p.state === undefined && watched.length === 0) return
+  if (p.state === undefined && p.restart_after === undefined) return
   const isUp = isRunning(now)
   // a oneshot is over when it has started, and every start is a run of it
   const over = now.type === 'oneshot' && !now.remainsAfterExit
@@ -235,7 +239,7 @@ function runState(
   else if (p.state === 'stopped') (isUp || isRestarting(now)) && run('stop', { active: 'inactive', sub: undefined })
   else if (p.state === 'started' && !isUp) run('start', up, over || undefined)
   else if (p.state === 'reloaded') run(isUp ? 'reload' : 'start', isUp ? {} : up, true)
-  else if (isUp && watched.some((w) => isNewer(w, now.startedAt))) run('restart', up)
+  else if (isUp && now.startedAt !== undefined && newest > now.startedAt) run('restart', up)
 }
 
 /** One that ends again and again waits for its next start: it does not run. */
@@ -246,11 +250,10 @@ function isRunning(now: Unit): boolean {
   return ['active', 'activating', 'reloading', 'refreshing'].includes(now.active) && !isRestarting(now)
 }
 
-/** What this run writes is newer than whatever runs. */
-function isNewer(watched: Entry, since: number | undefined): boolean {
+/** In seconds since 1970. What this run writes is newer than whatever runs; what is not there is older. */
+function writtenAt(watched: Entry): number {
   const { stat } = followed(watched)
-  if (!stat || since === undefined) return false
-  return stat.mtime === undefined || stat.mtime > since
+  return stat ? (stat.mtime ?? Infinity) : -Infinity
 }
 
 function settled(steps: readonly Step[], ends: readonly StepEnd[], told: readonly string[]) {

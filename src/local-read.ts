@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hashOf } from './formats/hash.ts'
 
 /** A question about the controller's own files, answered without a host. */
 export interface LocalRead<A = unknown> {
@@ -52,7 +52,6 @@ export function rendered(path: string): LocalRead<Buffer> {
 /** Bytes with their hash, worked out when first asked for. */
 export function localFileOf(path: string, mode: number, size: number, read: () => Buffer): LocalFile {
   let bytes: Buffer | undefined
-  let sha256: string | undefined
   return {
     path,
     mode,
@@ -62,8 +61,7 @@ export function localFileOf(path: string, mode: number, size: number, read: () =
       return bytes
     },
     get sha256() {
-      sha256 ??= createHash('sha256').update(this.bytes).digest('hex')
-      return sha256
+      return hashOf(this.bytes)
     },
   }
 }

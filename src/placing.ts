@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
+import { hashOf } from './formats/hash.ts'
 import { splitWords } from './formats/shell-words.ts'
 import { fromBytes } from './host/bytes.ts'
 import type { Content, Sum } from './host/reads/content.ts'
-import { sumOf } from './host/reads/content.ts'
 import type { Entry, Spot } from './host/reads/entry.ts'
 import { parentOf } from './host/reads/entry.ts'
 import type { Step } from './host/step.ts'
@@ -91,10 +90,10 @@ function leadsToFile(at: Entry, place: Place): boolean {
 }
 
 function isSame({ now, bytes, sha256 }: Placing): boolean {
-  const there = 'bytes' in now ? now.bytes && sumOf(now.bytes) : now.sha256
+  const there = 'bytes' in now ? now.bytes && hashOf(now.bytes) : now.sha256
   if ('path' in bytes) return there !== undefined && there === bytes.sha256
   if ('bytes' in now) return now.bytes?.equals(bytes) ?? false
-  return there === (sha256 ?? sumOf(bytes))
+  return there === (sha256 ?? hashOf(bytes))
 }
 
 function changed(stat: NonNullable<Entry['stat']>, want: Ownership) {
@@ -115,9 +114,7 @@ export function placedPlan(p: Placing, more: Readonly<Record<string, unknown>> =
     dest: place.path,
     state: 'file',
     ...attributesShown(there, mode, want),
-    ...('path' in bytes
-      ? { size: bytes.size }
-      : { size: bytes.length, checksum: createHash('sha1').update(bytes).digest('hex') }),
+    ...('path' in bytes ? { size: bytes.size } : { size: bytes.length, checksum: hashOf(bytes, 'sha1') }),
     ...more,
   }
   return withBackup(steps, 'backup_file', result)

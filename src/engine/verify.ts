@@ -1,8 +1,9 @@
+import { hashOf } from '../formats/hash.ts'
 import type { Answers } from '../host/conversation.ts'
 import type { Effect } from '../host/effect.ts'
 import type { Model } from '../host/model.ts'
 import type { Read } from '../host/read.ts'
-import { type Content, contentKind, type Sum, sumFor, sumOf } from '../host/reads/content.ts'
+import { type Content, contentKind, type Sum, sumFor } from '../host/reads/content.ts'
 import { type Entry, entryKind } from '../host/reads/entry.ts'
 import { Unknown } from '../unknown.ts'
 
@@ -33,7 +34,7 @@ export function verificationOf(model: Model): Verification {
     for (const { read, answer, by, bytes } of checks) {
       const actual = answers.get(by.key)
       if (by === read) note(wrong, read, read.kind.difference(answer, actual))
-      else if (bytes && (actual as Sum).sha256 === sumOf(bytes)) learnt.set(read.key, answer)
+      else if (bytes && (actual as Sum).sha256 === hashOf(bytes)) learnt.set(read.key, answer)
       else note(wrong, read, 'its content is not what was written')
     }
     return { learnt, wrong }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hashOf } from './hash.ts'
 import { readTar } from './tar.ts'
 import { readZip } from './zip.ts'
 
@@ -113,7 +113,6 @@ export function parentsOf(name: string): string[] {
 }
 
 function member(name: string, m: RawMember): PackedMember {
-  let hash: string | undefined
   // large contents are let go of once nobody writes them any more
   let kept: WeakRef<Buffer> | undefined
   const bytes = () => {
@@ -134,8 +133,7 @@ function member(name: string, m: RawMember): PackedMember {
       return bytes()
     },
     get sha256() {
-      hash ??= createHash('sha256').update(bytes()).digest('hex')
-      return hash
+      return hashOf(bytes())
     },
   }
 }

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
+import { hashOf } from '../formats/hash.ts'
 import { Unknown } from '../unknown.ts'
 import type { Read } from './read.ts'
 import { capabilitiesKind, outputKind } from './reads/command.ts'
-import { type Content, checksumKind, contentKind, type Sum, type SumQuestion, sumKind, sumOf } from './reads/content.ts'
+import { type Content, checksumKind, contentKind, type Sum, type SumQuestion, sumKind } from './reads/content.ts'
 import { type Entry, entryKind, followed, parentOf, type Spot, type Stat } from './reads/entry.ts'
 import { type Tree, treeKind } from './reads/tree.ts'
 import { unitKind } from './reads/unit.ts'
@@ -110,12 +110,12 @@ function contentAfter(read: Read, answer: unknown, change: PathChange, unknown: 
       return { bytes, denied: false } satisfies Content
     case sumKind:
       if (change.to === 'attributes') return answer
-      return { sha256: bytes && hasSize(read.question as SumQuestion, bytes) ? sumOf(bytes) : undefined } satisfies Sum
+      return { sha256: bytes && hasSize(read.question as SumQuestion, bytes) ? hashOf(bytes) : undefined } satisfies Sum
     case checksumKind: {
       // what may not be read has no hash, and may be readable after
       if (change.to === 'attributes') return answer ?? unknown
       const { algorithm } = read.question as { algorithm: string }
-      return bytes && createHash(algorithm).update(bytes).digest('hex')
+      return bytes && hashOf(bytes, algorithm)
     }
     case capabilitiesKind:
       // the kernel takes them away with a change of owner

@@ -17,7 +17,6 @@ export {
   type Sum,
   sum,
   sumFor,
-  sumOf,
 } from './reads/content.ts'
 export {
   type Entry,
@@ -32,7 +31,7 @@ export {
 } from './reads/entry.ts'
 export { installedPackage, type Package, packageLatest } from './reads/package.ts'
 export { type Tree, tree } from './reads/tree.ts'
-export { isTemplate, type Unit, unit, unitName } from './reads/unit.ts'
+export { bootTime, isTemplate, type Unit, unit, unitName } from './reads/unit.ts'
 export type { Diff, Step, StepEnd } from './step.ts'
 export { changeAccount, changeGroup, makeHome } from './steps/account.ts'
 export { setCapabilities } from './steps/capabilities.ts'

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { hashOf } from '../../src/formats/hash.ts'
 import { bootstrapCommand } from '../../src/host/bootstrap.ts'
 import { fromBytes, toBytes } from '../../src/host/bytes.ts'
 import { type AnswerOf, composeRequest, type Read } from '../../src/host/read.ts'
 import { account, group } from '../../src/host/reads/account.ts'
 import { output, which } from '../../src/host/reads/command.ts'
-import { content, sum, sumFor, sumOf } from '../../src/host/reads/content.ts'
+import { content, sum, sumFor } from '../../src/host/reads/content.ts'
 import { entry } from '../../src/host/reads/entry.ts'
 import { tree } from '../../src/host/reads/tree.ts'
 import { newNonce, Session } from '../../src/host/session.ts'
@@ -93,7 +94,7 @@ for (const shell of shells) {
       const text = answers[odd.length + i] as AnswerOf<ReturnType<typeof content>>
       assert.is(text.bytes?.toString(), `text of ${name}`)
       const s = answers[2 * odd.length + i] as AnswerOf<ReturnType<typeof sum>>
-      assert.is(s.sha256, sumOf(Buffer.from(`text of ${name}`)))
+      assert.is(s.sha256, hashOf(Buffer.from(`text of ${name}`)))
     })
   })
 }
@@ -184,7 +185,7 @@ test('contents that are not there, and sums of another size', async () => {
   assert.is(dir.bytes, undefined)
   assert.is(empty.sha256, undefined)
   assert.is(other.sha256, undefined)
-  assert.is(any.sha256, sumOf(Buffer.from('text of plain')))
+  assert.is(any.sha256, hashOf(Buffer.from('text of plain')))
 })
 
 test('a tree, accounts, groups, commands', async () => {

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { output, sumOf } from '../../src/module.ts'
+import { hashOf, output } from '../../src/module.ts'
 import { type Entry, tarOf, zipOf } from '../formats/make-archive.ts'
 import { type Given, plan } from './plan.ts'
 import { directory, file } from './world.ts'
@@ -98,7 +98,7 @@ test('an archive of another shape is an error that lists what was found', async 
   assert.match(`${failed} ${hint}`, /no archive of the library.*it holds other\/lib.so, other\/readme/)
   assert.match((await of({}, { files: { 'fx.tar.gz': 'x' } })).failed ?? '', /no tar, tar.gz or zip/)
   assert.match((await of({ checksum: 'abc' })).failed ?? '', /checksum/)
-  assert.is((await of({ checksum: `sha256:${sumOf(archive)}` })).failed, undefined)
+  assert.is((await of({ checksum: `sha256:${hashOf(archive)}` })).failed, undefined)
 })
 
 test('libraries that it needs and the host has not are an error, now or when it is there', async () => {

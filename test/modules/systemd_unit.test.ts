@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Unit, unit } from '../../src/module.ts'
+import { bootTime, type Unit, unit } from '../../src/module.ts'
 import { type Given, plan } from './plan.ts'
 import { directory, file } from './world.ts'
 
@@ -18,7 +18,7 @@ const stopped: Unit = {
   startedAt: 0,
 }
 const none: Unit = { ...stopped, load: 'not-found', enabled: '', type: '' }
-const running: Unit = { ...stopped, active: 'active', sub: 'running', startedAt: 1_700_000_000, enabled: 'enabled' }
+const running: Unit = { ...stopped, active: 'active', sub: 'running', startedAt: 1000, enabled: 'enabled' }
 const path = '/etc/systemd/system/x.service'
 const text = '[Service]\nExecStart=/bin/x\n\n[Install]\nWantedBy=multi-user.target\n'
 const sections = { Service: { ExecStart: '/bin/x' }, Install: { WantedBy: 'multi-user.target' } }
@@ -29,7 +29,10 @@ const of = (now: Unit, params: object, host: Given['host'] = {}, given: Given = 
     { name: 'x', ...params },
     {
       host: { '/etc/systemd/system': directory(), ...host },
-      answers: [[unit(now.name), now]],
+      answers: [
+        [unit(now.name), now],
+        [bootTime(), 1_699_999_000],
+      ],
       ...given,
     },
   )

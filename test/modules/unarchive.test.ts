@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { group } from '../../src/host/reads/account.ts'
 import { type Archived, archive } from '../../src/host/reads/archive.ts'
-import { account, sumOf } from '../../src/module.ts'
+import { account, hashOf } from '../../src/module.ts'
 import { tarOf, zipOf } from '../formats/make-archive.ts'
 import { type Given, plan } from './plan.ts'
 import { directory, file, link } from './world.ts'
@@ -116,7 +116,7 @@ test('nothing is done where what it creates is there', async () => {
 })
 
 test('a wrong checksum, a missing destination and what is no archive are errors', async () => {
-  assert.equal((await unpack({ checksum: `sha256:${sumOf(pkg).toUpperCase()}` })).failed, undefined)
+  assert.equal((await unpack({ checksum: `sha256:${hashOf(pkg).toUpperCase()}` })).failed, undefined)
   assert.match((await unpack({ checksum: 'abc' })).failed ?? '', /the checksum of p.tar is [0-9a-f]{64}, not abc/)
   assert.match((await unpack({ dest: '/none' })).hint ?? '', /state: directory/)
   assert.is((await unpack({ src: 'no' }, { files: {} })).failed, 'there is no no on the controller')
@@ -152,7 +152,7 @@ test('an archive of the host is unpacked there as far as something differs', asy
     type: 'file',
     mode: 0o755,
     size: 4,
-    sha256: sumOf(Buffer.from('run\n')),
+    sha256: hashOf(Buffer.from('run\n')),
     target: '',
   } as const
   const of = (archived: Partial<Archived>, host: Given['host'], params = {}) => {

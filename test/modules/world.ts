@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
+import { hashOf } from '../../src/formats/hash.ts'
 import type { Read } from '../../src/host/read.ts'
 import { outputKind, type Said } from '../../src/host/reads/command.ts'
-import { type Content, checksumKind, contentKind, type Sum, sumKind, sumOf } from '../../src/host/reads/content.ts'
+import { type Content, checksumKind, contentKind, type Sum, sumKind } from '../../src/host/reads/content.ts'
 import { type Entry, entryKind, parentOf, type Stat } from '../../src/host/reads/entry.ts'
 import { treeKind } from '../../src/host/reads/tree.ts'
 
@@ -77,7 +78,7 @@ export function answersOf(
     }
     if (read.kind === sumKind) {
       const bytes = fileAt(world, question.path)?.bytes
-      return { sha256: bytes && sumOf(bytes) } satisfies Sum
+      return { sha256: bytes && hashOf(bytes) } satisfies Sum
     }
     if (read.kind === checksumKind) {
       const bytes = fileAt(world, question.path)?.bytes

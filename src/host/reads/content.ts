@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { fromBytes } from '../bytes.ts'
 import { type Read, type ReadKind, read } from '../read.ts'
 import type { Shell } from '../shell.ts'
@@ -66,21 +66,9 @@ export function sum(path: string, size?: number): Read<Sum> {
   return read(sumKind, { path: cleanPath(path), size })
 }
 
-/** Whether a file holds exactly these bytes: ask with this, compare with `sumOf`. */
+/** Whether a file holds exactly these bytes: ask with this, compare with `hashOf`. */
 export function sumFor(path: string, bytes: Buffer): Read<Sum> {
   return sum(path, bytes.length)
-}
-
-const sums = new WeakMap<Buffer, string>()
-
-/** Of the same buffer worked out once: large files go to many hosts. */
-export function sumOf(bytes: Buffer): string {
-  let found = sums.get(bytes)
-  if (found === undefined) {
-    found = createHash('sha256').update(bytes).digest('hex')
-    sums.set(bytes, found)
-  }
-  return found
 }
 
 export interface SumQuestion {

@@ -19,7 +19,7 @@ export interface Unit {
   /** `simple`, `oneshot`, …; empty for what is no service. */
   readonly type: string | undefined
   readonly remainsAfterExit: boolean | undefined
-  /** When what runs now was started, in seconds since 1970; 0 when it never was. */
+  /** When what runs now was started, in seconds since the host itself was (`bootTime`); 0 when it never was. */
   readonly startedAt: number | undefined
 }
 
@@ -48,14 +48,12 @@ function script(names: readonly string[], sh: Shell): string {
   const show = `systemctl show --no-pager --property=${properties.join()} -- ${sh.words(units)} >&3 2>/dev/null`
   // systemctl show refuses them, and all others with them
   const ask = `for n in ${sh.words(templates)}; do printf '\\nNames=%s\\nUnitFileState=%s\\n' "$n" "$(systemctl is-enabled -- "$n" 2>/dev/null)" >&3; done`
-  return `read -r u _ </proc/uptime; printf '%s %s\\n\\n' "$(date +%s.%N)" "$u" >&3
-${units.length === 0 ? ':' : show}
+  return `${units.length === 0 ? ':' : show}
 ${templates.length === 0 ? ':' : ask}`
 }
 
 function parse(output: Buffer, names: readonly string[]): Unit[] {
-  const [clock, ...blocks] = fromBytes(output).replace(/\n+$/, '').split(/\n\n+/)
-  const [now, up] = clock!.split(' ').map(Number) as [number, number]
+  const blocks = fromBytes(output).trim().split(/\n\n+/)
   const found = new Map<string, Map<string, string>>()
   for (const block of blocks) {
     const fields = new Map(
@@ -64,10 +62,10 @@ function parse(output: Buffer, names: readonly string[]): Unit[] {
     // a unit answers under each of its names
     for (const name of fields.get('Names')?.split(' ') ?? []) found.set(name, fields)
   }
-  return names.map((name) => unitOf(name, found.get(name) ?? new Map(), now - up))
+  return names.map((name) => unitOf(name, found.get(name) ?? new Map()))
 }
 
-function unitOf(name: string, fields: ReadonlyMap<string, string>, boot: number): Unit {
+function unitOf(name: string, fields: ReadonlyMap<string, string>): Unit {
   const get = (key: string) => fields.get(key) ?? ''
   const enabled = get('UnitFileState')
   const since = Number(get('ExecMainStartTimestampMonotonic')) || Number(get('ActiveEnterTimestampMonotonic'))
@@ -85,7 +83,7 @@ function unitOf(name: string, fields: ReadonlyMap<string, string>, boot: number)
     needsReload: get('NeedDaemonReload') === 'yes',
     type: get('Type'),
     remainsAfterExit: get('RemainAfterExit') === 'yes',
-    startedAt: since ? boot + since / 1e6 : 0,
+    startedAt: since / 1e6,
   }
 }
 
@@ -101,4 +99,20 @@ export const unitKind: ReadKind<string, Unit> = {
   script,
   parse,
   difference: (p, a) => fieldDifference(['load', 'active', 'enabled', 'needsReload'], resting(p), resting(a)),
+}
+
+/** When the host was started, in seconds since 1970. */
+export const bootTime = (): Read<number> => read(bootKind, '')
+
+const bootKind: ReadKind<string, number> = {
+  name: 'boot',
+  inline: true,
+  key: () => '',
+  script: () => `read -r u _ </proc/uptime; printf '%s %s' "$(date +%s.%N)" "$u" >&3`,
+  parse: (output) => {
+    const [now, up] = fromBytes(output).split(' ').map(Number) as [number, number]
+    return [now - up]
+  },
+  // it is not predicted
+  difference: () => undefined,
 }
