@@ -126,7 +126,7 @@ function numbers({ uid, gid, comment, home, shell }: Account) {
 
 /** What only the host knows of a new user. */
 function lookUp(name: string): Step {
-  return tool(`look up ${name}`, ['getent', 'passwd', name], [], { harmless: true, captured: true })
+  return tool(`look up ${name}`, ['getent', 'passwd', name], [], { harmless: true, captured: true, inline: true })
 }
 
 function settled(steps: readonly Step[], ends: readonly StepEnd[]) {

@@ -1,7 +1,8 @@
 import { parseMode } from './formats/mode.ts'
 import { modeText, type Stat } from './host/reads/entry.ts'
 import type { Step } from './host/step.ts'
-import { type Attributes, type Place, setAttributes } from './host/steps/files.ts'
+import type { Attributes } from './host/steps/attributes.ts'
+import { type Place, setAttributes } from './host/steps/files.ts'
 import { UnknownValue } from './unknown.ts'
 
 /** The parameters of whatever has an owner and a mode. */

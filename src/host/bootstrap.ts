@@ -41,8 +41,8 @@ const loop = (nonce: string, shell: string): string =>
     'E() { test -e "$d/v" && exit 96; test -e "$d/w" && exit 94; exit 129; }',
     'trap E 1 2 13 15',
     'S=; command -v setsid >/dev/null 2>&1 && S=setsid',
-    // a step that was killed itself left its temporary file: $d/t names it
-    'T() { test -e "$d/t" && { rm -rf -- "$(cat "$d/t")"; rm -f "$d/t"; }; }',
+    // a script that was killed itself left what it made beside its places: $d/t says how it goes
+    'T() { test -s "$d/t" && { . "$d/t"; : >"$d/t"; }; }',
     'W() { for n in 1 2 3 4 5 6 7 8 9 10; do kill -0 $1 2>/dev/null || return 0; sleep 0.1 2>/dev/null || sleep 1; done; kill -KILL $1 2>/dev/null; }',
     // the step's group first, then the loop itself, whose exit trap removes the directory unless it was killed
     'K() { : >"$d/k"; test -s "$d/p" && read -r p <"$d/p" && kill -TERM "-$p" 2>/dev/null && W "-$p"; T; kill -TERM $$ 2>/dev/null && W $$; rm -rf "$d"; exit 0; }',

@@ -3,8 +3,8 @@ import { toBytes } from './bytes.ts'
 import { type Become, openSession, startFailure } from './open.ts'
 import { composeRequest, type Read } from './read.ts'
 import { notStarted, type ScriptEnd, type Session, SessionLost } from './session.ts'
-import { shellWith } from './shell.ts'
-import { parseCaptured, type Step, type StepEnd, stepScript } from './step.ts'
+import { type Shell, shellWith } from './shell.ts'
+import { parseCaptured, type Step, type StepEnd, stepScript, stepScripts } from './step.ts'
 
 export type Answers = ReadonlyMap<string, unknown>
 
@@ -52,7 +52,9 @@ export class Conversation {
   apply(orders: readonly Order[], reads: readonly Read[]): { ends: Promise<StepEnd>[]; answers: Promise<Answers> } {
     if (this.#halted) this.#session.run(':').catch(() => {})
     this.#halted = false
-    const ends = orders.map((order) => this.#run(order))
+    const ends = inScripts(orders).flatMap((part) =>
+      part.length === 1 ? [this.#run(part[0]!)] : this.#runTogether(part),
+    )
     for (const end of ends) end.catch(() => {})
     const answers = reads.length === 0 ? Promise.all(ends).then((all) => this.#halt(all)) : this.#send(reads)
     const waited = this.#waited(answers)
@@ -86,11 +88,27 @@ export class Conversation {
     return request.parse(end.output)
   }
 
-  async #run({ step, timeout, onStart }: Order): Promise<StepEnd> {
-    const sh = shellWith((bytes) => this.#session.blob(bytes))
+  #run({ step, timeout, onStart }: Order): Promise<StepEnd> {
+    const script = `${stepScript(step, this.#shell)}\nexit $e`
+    return this.#endOf(step, this.#session.step(toBytes(script), timeout ?? step.timeout, onStart))
+  }
+
+  #runTogether(orders: readonly Order[]): Promise<StepEnd>[] {
+    const scripts = stepScripts(
+      orders.map((o) => o.step),
+      this.#shell,
+    )
+    const ends = this.#session.steps(orders.map(({ onStart }, i) => ({ text: toBytes(scripts[i]!), onStart })))
+    return orders.map(({ step }, i) => this.#endOf(step, ends[i]!))
+  }
+
+  get #shell(): Shell {
+    return shellWith((bytes) => this.#session.blob(bytes))
+  }
+
+  async #endOf(step: Step, ended: Promise<ScriptEnd>): Promise<StepEnd> {
     try {
-      const end = await this.#session.step(toBytes(stepScript(step, sh)), timeout ?? step.timeout, onStart)
-      return stepEnd(step, end)
+      return stepEnd(step, await ended)
     } catch (e) {
       if (!(e instanceof SessionLost)) throw e
       if (!this.#session.started) throw startFailure(e, this.#become)
@@ -112,6 +130,24 @@ export class Conversation {
       throw e
     }
   }
+}
+
+/** Bytes of files that one script waits for before it starts. */
+const mostTogether = 256_000
+
+/** Steps in a row that share a script: starting one takes longer than most of them. */
+function inScripts(orders: readonly Order[]): Order[][] {
+  const scripts: Order[][] = []
+  let room = 0
+  for (const order of orders) {
+    const { step, timeout } = order
+    const alone = !step.inline || (timeout ?? step.timeout) !== undefined
+    const size = 1000 + (step.file?.bytes.length ?? 0)
+    if (alone || size > room) scripts.push([order])
+    else scripts.at(-1)!.push(order)
+    room = alone ? 0 : size > room ? mostTogether - size : room - size
+  }
+  return scripts
 }
 
 const none = Buffer.alloc(0)

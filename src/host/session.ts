@@ -56,8 +56,12 @@ export function isLoopEnding(code: number): boolean {
 /** The status of a step that was passed over. */
 export const notStarted = 98
 
+const passedOver: ScriptEnd = { status: notStarted, ms: 0, timedOut: false, output: Buffer.alloc(0) }
+
 interface Pending {
   readonly name: string
+  /** The script that it is a part of, the one that says last that it ended. */
+  readonly script: string
   readonly timeout: number | undefined
   readonly onStart: (() => void) | undefined
   started: number
@@ -113,6 +117,24 @@ export class Session {
     return `"$d/${name}"`
   }
 
+  /** Queues steps that share a script, each a text that leaves its status in $e. As for `step`, and none has a time limit. */
+  steps(
+    parts: readonly { readonly text: Buffer; readonly onStart?: (() => void) | undefined }[],
+  ): Promise<ScriptEnd>[] {
+    const name = `a${++this.#count}`
+    const last = parts.length - 1
+    const ends = parts.map(({ onStart }, i) =>
+      this.#await({ name: i === last ? name : `${name}.${i}`, script: name, timeout: undefined, onStart }),
+    )
+    const between = (i: number) =>
+      `\ntest $e = 0 || exit $e\nprintf '\\n%s\\n' '${this.#nonce} ${name}.${i} 0' >&3\ntest ! -e "$d/x" || exit ${notStarted}\n`
+    this.#sendScript(
+      name,
+      Buffer.concat(parts.flatMap(({ text }, i) => [text, Buffer.from(i === last ? '\nexit $e' : between(i))])),
+    )
+    return ends
+  }
+
   /** Queues a script; it may use fd 3, $d, and blobs sent before.
    * @throws SessionLost (as a rejection) when the stream ends before the script did. */
   run(script: string | Buffer): Promise<ScriptEnd> {
@@ -127,15 +149,24 @@ export class Session {
   }
 
   #enqueue(name: string, script: string | Buffer, timeout?: number, onStart?: () => void): Promise<ScriptEnd> {
+    const end = this.#await({ name, script: name, timeout, onStart })
+    this.#sendScript(name, script)
+    return end
+  }
+
+  #await(script: Pick<Pending, 'name' | 'script' | 'timeout' | 'onStart'>): Promise<ScriptEnd> {
     const end = new Promise<ScriptEnd>((resolve, reject) => {
       if (this.#lost) return reject(this.#lost)
-      this.#queue.push({ name, resolve, reject, timeout, onStart, started: 0, timer: undefined, timedOut: false })
-      this.#send('s', name, Buffer.concat([Buffer.from(scriptHead), Buffer.from(script)]))
+      this.#queue.push({ ...script, resolve, reject, started: 0, timer: undefined, timedOut: false })
       if (this.#queue.length === 1) this.#begin()
     })
     // a session may be lost before its scripts are waited for
     end.catch(() => {})
     return end
+  }
+
+  #sendScript(name: string, script: string | Buffer): void {
+    if (!this.#lost) this.#send('s', name, Buffer.concat([Buffer.from(scriptHead), Buffer.from(script)]))
   }
 
   /** The first of the queue runs now, as far as this end can tell. */
@@ -198,11 +229,14 @@ export class Session {
 
   #takeEnds(): void {
     for (let next = this.#queue[0]; next; next = this.#queue[0]) {
-      const end = this.#takeEnd(next.name)
+      const end = this.#takeEnd()
       if (!end) return
+      const { name, status, output } = end
       this.#queue.shift()
       clearTimeout(next.timer)
-      next.resolve({ ...end, ms: performance.now() - next.started, timedOut: next.timedOut })
+      next.resolve({ status, output, ms: performance.now() - next.started, timedOut: next.timedOut })
+      // a script that ended at one of its parts did not come to the others
+      while (name === next.script && this.#queue[0]?.script === name) this.#queue.shift()!.resolve(passedOver)
       this.#begin()
     }
   }
@@ -219,15 +253,19 @@ export class Session {
     return true
   }
 
-  #takeEnd(name: string): { status: number; output: Buffer } | undefined {
+  #takeEnd(): { name: string; status: number; output: Buffer } | undefined {
     const all = this.#received.length === 1 ? this.#received[0]! : Buffer.concat(this.#received)
     this.#received = [all]
-    const mark = Buffer.from(`\n${this.#nonce} ${name} `)
+    const mark = Buffer.from(`\n${this.#nonce} `)
     const at = all.indexOf(mark)
     const close = at === -1 ? -1 : all.indexOf(10, at + mark.length)
     if (close === -1) return undefined
     this.#received = [all.subarray(close + 1)]
-    return { status: Number(all.subarray(at + mark.length, close).toString('latin1')), output: all.subarray(0, at) }
+    const [name, status] = all
+      .subarray(at + mark.length, close)
+      .toString('latin1')
+      .split(' ')
+    return { name: name!, status: Number(status), output: all.subarray(0, at) }
   }
 
   /** What a login said instead of starting the loop. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Effect } from './effect.ts'
 import type { Read } from './read.ts'
 import type { Shell } from './shell.ts'
+import { type NewFile, staged } from './steps/beside.ts'
 
 /** One change to a host, as data. */
 export interface Step {
@@ -13,6 +14,10 @@ export interface Step {
   readonly effects: readonly Effect[]
   /** What is asked again behind it, besides what the effects touch: for steps whose outcome only the host knows. */
   readonly verify?: readonly Read[]
+  /** Its text may stand in one script with that of others: it ends soon, and starts nothing that stays. */
+  readonly inline?: true
+  /** The file that it puts in place: several in a row are made ready together. */
+  readonly file?: NewFile
   /** Contents before and after, for `--diff`. */
   readonly diff?: Diff
   /** Acts by nature (a command, a restart): planned again it would be done again, and that is no conflict. */
@@ -54,7 +59,35 @@ export const longestError = 4096
 /** Between what a step said on one and on the other output; no step knows it. */
 const outputMark = randomBytes(24).toString('hex')
 
-/** A step's shell text with what the engine needs around it: its output, its status, and its blobs taken away. */
+/** The scripts of steps that share a shell: each leaves its status in $e, what it said in $d/o, and no blob's bytes. */
+export function stepScripts(steps: readonly Step[], sh: Shell): string[] {
+  const texts: string[] = []
+  for (let i = 0; i < steps.length; ) {
+    const other = steps.findIndex((s, k) => k >= i && !s.file)
+    const files = steps.slice(i, other === -1 ? steps.length : other)
+    texts.push(...(files.length > 1 ? filesScripts(files, sh) : [stepScript(steps[i]!, sh)]))
+    i = texts.length
+  }
+  return texts
+}
+
+/** Files in a row are made ready together; where that can't be done, one after the other says what is wrong. */
+function filesScripts(steps: readonly Step[], sh: Shell): string[] {
+  const files = steps.map((s) => ({ ...s.file!, source: sh.blob(s.file!.bytes) }))
+  const { before, moves, after } = staged(files, sh)
+  return steps.map((step, i) => {
+    const { source } = files[i]!
+    const first = i === 0 ? `${before}\n` : ''
+    const last = i === steps.length - 1 ? `test -z "$s" || { ${after}; }\n` : ''
+    return `${first}if test -n "$s"; then { ${moves[i]}; } </dev/null >"$d/o" 2>&1; e=$?
+: >${source}; ${toldWhy}
+else ${stepScript(step, { ...sh, blob: () => source })}\nfi\n${last}`
+  })
+}
+
+const toldWhy = `test $e = 0 || tail -c ${longestError} "$d/o" >&3`
+
+/** A step's shell text with what the engine needs around it: its output, its status in $e, and its blobs emptied. */
 export function stepScript(step: Step, sh: Shell): string {
   const blobs: string[] = []
   const tracking: Shell = {
@@ -66,15 +99,14 @@ export function stepScript(step: Step, sh: Shell): string {
     },
   }
   const body = step.script(tracking)
-  const clean = blobs.length === 0 ? '' : `rm -f ${blobs.join(' ')}\n`
+  const clean = [...new Set(blobs)].map((b) => `: >${b}\n`).join('')
   if (!step.captured)
-    return `umask 077\n(\numask "$m"\n${body}\n) </dev/null >"$d/o" 2>&1 3>&-\ne=$?\n${clean}test $e = 0 || tail -c ${longestError} "$d/o" >&3\nexit $e`
+    return `umask 077\n(\numask "$m"\n${body}\n) </dev/null >"$d/o" 2>&1 3>&-\ne=$?\n${clean}${toldWhy}`
   return `umask 077\n(\numask "$m"\n${body}\n) </dev/null >"$d/o" 2>"$d/r" 3>&-
 e=$?
 ${clean}test ! -s "$d/o" || head -c ${longestOutput + 1} "$d/o" >&3
 printf ${outputMark} >&3
-test ! -s "$d/r" || head -c ${longestOutput + 1} "$d/r" >&3
-exit $e`
+test ! -s "$d/r" || head -c ${longestOutput + 1} "$d/r" >&3`
 }
 
 /** A captured step's output, taken apart again. */

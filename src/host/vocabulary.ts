@@ -34,10 +34,10 @@ export { type Tree, tree } from './reads/tree.ts'
 export { bootTime, isTemplate, type Unit, unit, unitName } from './reads/unit.ts'
 export type { Diff, Step, StepEnd } from './step.ts'
 export { changeAccount, changeGroup, makeHome } from './steps/account.ts'
+export type { Attributes } from './steps/attributes.ts'
 export { setCapabilities } from './steps/capabilities.ts'
 export { type Command, runCommand } from './steps/command.ts'
 export {
-  type Attributes,
   backupFile,
   copyFile,
   makeDirectory,

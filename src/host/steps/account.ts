@@ -40,7 +40,7 @@ export function changeAccount(
     groupsAround(summary, name, after === undefined),
     answerEffect(account(name), after),
   ]
-  return tool(summary, argv, effects, input === undefined ? {} : { input })
+  return tool(summary, argv, effects, { inline: true, ...(input === undefined ? {} : { input }) })
 }
 
 /** @param now the group before; undefined for a new one. */
@@ -58,7 +58,7 @@ export function changeGroup(
     unknownEffect(summary, (read) => read.kind === groupKind && /^\d+$/.test(read.question as string)),
     answerEffect(group(name), after),
   ]
-  return tool(summary, argv, effects)
+  return tool(summary, argv, effects, { inline: true })
 }
 
 /** Makes the home directory of a user that has none, with what new users get. */
@@ -68,5 +68,5 @@ export function makeHome(path: string, user: Account, skeleton: string, at: stri
 test ! -r /etc/login.defs || while read -r k v _; do case $k in HOME_MODE) mode=$v; break;; UMASK) mode=$(printf '%o' $((0777 & ~0$v)));; esac; done </etc/login.defs
 mkdir -p -- "\${1%/*}/" && if test -d "$4" && test "$4" != /dev/null; then cp -RP -- "$4" "$1"; else mkdir -- "$1"; fi && chown -hR -- "$2:$3" "$1" && chmod "$mode" "$1"`
   const argv = ['sh', '-c', script, 'sh', path, String(user.uid), String(user.gid), skeleton]
-  return tool(summary, argv, [pathEffect(summary, at, { to: 'unknown' })])
+  return tool(summary, argv, [pathEffect(summary, at, { to: 'unknown' })], { inline: true })
 }

@@ -11,5 +11,5 @@ export function setCapabilities(at: Entry, text: string, before: string): Step {
   const path = followed(at).real
   const argv = text === '' ? ['setcap', '-r', path] : ['setcap', text, path]
   const summary = `set capabilities ${text || 'none'} (was ${before || 'none'}) of ${at.path}`
-  return tool(summary, argv, [answerEffect(capabilities(at.path), text)])
+  return tool(summary, argv, [answerEffect(capabilities(at.path), text)], { inline: true })
 }

@@ -2,6 +2,8 @@ import { isWithin, type PathChange, pathEffect } from '../effect.ts'
 import { type Entry, followed, modeText, parentOf, type Spot, type Stat } from '../reads/entry.ts'
 import type { Shell } from '../shell.ts'
 import type { Step } from '../step.ts'
+import { type Attributes, chown, exactMode } from './attributes.ts'
+import { rename, temporary } from './beside.ts'
 
 /** Where a file step acts: an entry, or for a link what it leads to (`placeOf`). */
 export interface Place {
@@ -14,16 +16,6 @@ export interface Place {
 export function placeOf(at: Entry, follow: boolean): Place & Spot {
   return follow && at.leads ? { path: at.leads.real, ...at.leads } : at
 }
-
-/** Owner and group by name or number as text, mode as a number; undefined leaves it. */
-export interface Attributes {
-  readonly owner?: string | undefined
-  readonly group?: string | undefined
-  readonly mode?: number | undefined
-}
-
-/** GNU chmod keeps a directory's setuid and setgid bits unless the mode has five digits. */
-const exactMode = (mode: number) => mode.toString(8).padStart(5, '0')
 
 const isNumber = (text: string) => /^\d+$/.test(text)
 
@@ -72,12 +64,12 @@ export function newStat(type: Stat['type'], attributes: Attributes, more: Partia
 }
 
 function step(summary: string, place: Place, change: PathChange, script: (sh: Shell) => string): Step {
-  return { summary, script, effects: [pathEffect(summary, place.real, change, place.stat?.type === 'link')] }
-}
-
-function chown({ owner, group }: Attributes, flags: string, path: string, sh: Shell): string {
-  if (owner === undefined && group === undefined) return ''
-  return `chown ${flags}${sh.word(`${owner ?? ''}${group === undefined ? '' : `:${group}`}`)} ${path} || exit 1\n`
+  return {
+    summary,
+    script,
+    inline: true,
+    effects: [pathEffect(summary, place.real, change, place.stat?.type === 'link')],
+  }
 }
 
 /** Writes a file beside its place, syncs it, gives it owner and mode, and renames it: whoever looks sees the old file or
@@ -90,8 +82,10 @@ export function writeFile(
 ): Step {
   const summary = `${options.as ?? (place.stat ? 'replace' : 'create')} ${place.path} (${size(bytes.length)})`
   const change: PathChange = { to: 'file', stat: statOfNew(place, bytes.length, attributes), bytes }
+  const alone = options.validate !== undefined || keepsOwner(place, attributes)
   return {
     ...step(summary, place, change, (sh) => replacing(place, sh.blob(bytes), attributes, options.validate, sh)),
+    ...(alone ? {} : { file: { path: place.path, bytes, attributes } }),
     diff: { path: place.path, before: options.before, after: bytes },
   }
 }
@@ -121,14 +115,16 @@ function replacing(
   validate: readonly string[] | undefined,
   sh: Shell,
 ): string {
-  const kept = place.stat?.type === 'file' && (attributes.owner === undefined || attributes.group === undefined)
   const check = validate === undefined ? '' : validation(validate, sh)
-  return `p=${sh.word(place.path)}; ${temporary}
+  return `${temporary(place.path, sh)}
 set -C; : >"$t" || exit 1; set +C
 e=$(LC_ALL=C dd if=${source} of="$t" bs=65536 conv=fsync 2>&1) || { echo "it could not be written: $e" | head -n 1 >&2; exit 1; }
-${kept ? keepOwner : ''}${chown(attributes, '', '"$t"', sh)}chmod ${exactMode(attributes.mode)} "$t" || exit 1
+${keepsOwner(place, attributes) ? keepOwner : ''}${chown(attributes, '', '"$t"', sh)}chmod ${exactMode(attributes.mode)} "$t" || exit 1
 ${check}${rename}`
 }
+
+const keepsOwner = (place: Place, { owner, group }: Attributes) =>
+  place.stat?.type === 'file' && (owner === undefined || group === undefined)
 
 /** What it replaces says whose it is, also where that was not known when it was planned. */
 const keepOwner = `o=$(stat -c %u:%g -- "$p") && chown "$o" "$t" || exit 1\n`
@@ -147,39 +143,18 @@ export function backupFile(place: Place): Step {
     effects: [],
     harmless: true,
     captured: true,
+    inline: true,
     script: (sh) =>
       `p=${sh.word(place.path)}; n=$p.$$.$(date +%Y-%m-%d@%H:%M:%S~); cp -p -- "$p" "$n" && printf %s "$n"`,
   }
 }
-
-/** What a host that went down left beside a target: its process is gone, and has not written for a while (a directory that
- * hosts share may hold another's). */
-const sweep = `for o in "$n"/.runbook.*; do
-if test -e "$o" || test -L "$o"; then
-i=\${o##*/.runbook.}
-test -d "/proc/\${i%%.*}" || test ! -d /proc/$$ || find "$o" -prune -mmin +10 -exec rm -rf -- {} +
-fi
-done`
-
-/** A name beside the target that nobody else has, gone however the step ends: $d/t is for the loop, when it was killed. */
-const temporary = `case $p in /*/*) n=\${p%/*};; *) n=;; esac
-${sweep}
-t=$n/.runbook.$$.\${d##*.}; umask 077; printf %s "$t" >"$d/t"; trap 'rm -f -- "$t" "$d/t"' 0; trap 'exit 143' 1 2 3 13 15`
-
-/** A directory of that kind, inside the directory $p. */
-export const temporaryDirectory = `n=$p
-${sweep}
-t=$p/.runbook.$$.\${d##*.}; (umask 077; printf %s "$t" >"$d/t"); trap 'rm -rf -- "$t" "$d/t"' 0; trap 'exit 143' 1 2 3 13 15; (umask 077; mkdir -- "$t") || exit 1`
-
-// without -T a directory that came in the way would swallow the file
-const rename = `mv -fT -- "$t" "$p" 2>"$d/mv" || { test ! -d "$p" && mv -f -- "$t" "$p"; } || { cat "$d/mv" >&2; exit 1; }`
 
 /** Makes one directory; its parent has to be there. */
 export function makeDirectory(place: Place, attributes: Attributes & { mode: number }): Step {
   const stat = statWith({ ...fresh(), type: 'directory' }, attributes) as Stat
   return step(`create directory ${place.path}`, place, { to: 'directory', stat }, (sh) => {
     const p = sh.word(place.path)
-    return `(umask 077; mkdir -- ${p}) || { test -d ${p} && test ! -L ${p}; } || exit 1
+    return `umask 077; mkdir -- ${p} || { test -d ${p} && test ! -L ${p}; } || exit 1
 ${chown(attributes, '', p, sh)}chmod ${exactMode(attributes.mode)} ${p}`
   })
 }
@@ -198,7 +173,7 @@ export function makeLink(place: Place, target: string, attributes: Attributes = 
   const stat = statWith({ ...fresh(), type: 'link', mode: 0o777, target }, { ...attributes, mode: undefined }) as Stat
   const leads = to && spotBehind(place, followed(to))
   return step(`link ${place.path} to ${target}`, place, { to: 'link', stat, leads }, (sh) => {
-    return `p=${sh.word(place.path)}; ${temporary}
+    return `${temporary(place.path, sh)}
 ln -s -- ${sh.word(target)} "$t" || exit 1
 ${chown(attributes, '-h ', '"$t"', sh)}${rename}`
   })
@@ -216,7 +191,7 @@ export function makeHardLink(place: Place, target: Place): Step {
     `hard-link ${place.path} to ${target.path}`,
     place,
     { to: 'file', stat: { ...(target.stat ?? fresh()), links: undefined }, bytes: undefined },
-    (sh) => `p=${sh.word(place.path)}; ${temporary}\nln -- ${sh.word(target.path)} "$t" || exit 1\n${rename}`,
+    (sh) => `${temporary(place.path, sh)}\nln -- ${sh.word(target.path)} "$t" || exit 1\n${rename}`,
   )
   return made
 }

@@ -4,7 +4,9 @@ import { unpackScript } from '../reads/archive.ts'
 import type { Entry } from '../reads/entry.ts'
 import type { Shell } from '../shell.ts'
 import type { Step } from '../step.ts'
-import { type Attributes, newStat, type Place, temporaryDirectory } from './files.ts'
+import type { Attributes } from './attributes.ts'
+import { temporaryDirectory } from './beside.ts'
+import { newStat, type Place } from './files.ts'
 
 /** A member of an archive that is to come to a place, with owner and mode. */
 export interface Placement {
@@ -34,7 +36,7 @@ export function unpackRemote(
       if (member.type === 'link') return pathEffect(summary, at.real, { to: 'link', stat }, was)
       return pathEffect(summary, at.real, { to: 'file', stat, bytes: undefined }, was)
     }),
-    script: (sh) => `p=${sh.word(dest.real)} a=${sh.word(source)}; ${temporaryDirectory}
+    script: (sh) => `a=${sh.word(source)}; ${temporaryDirectory(dest.real, sh)}
 ${unpackScript(options, sh)} || exit 1
 cd "$t" || exit 1
 find . -type d ! -perm -700 -exec chmod u+rwx {} +

@@ -10,7 +10,7 @@ export function daemonReload(after?: Unit): Step {
   const summary = 'systemctl daemon-reload'
   const effects: Effect[] = [unknownEffect(summary, (read) => read.kind === unitKind)]
   if (after) effects.push(answerEffect(unit(after.name), after))
-  return tool(summary, ['systemctl', 'daemon-reload'], effects)
+  return tool(summary, ['systemctl', 'daemon-reload'], effects, { inline: true })
 }
 
 /** Looks at a unit file before it takes the place of a good one; what systemd says of this file is its output. What it
@@ -22,6 +22,7 @@ export function verifyUnit(name: string, file: string, content: Buffer): Step {
     effects: [],
     harmless: true,
     captured: true,
+    inline: true,
     script: (sh) => `command -v systemd-analyze >/dev/null || exit 0
 u="$d/units"; rm -rf "$u"; n=${sh.word(name)} f=${sh.word(file)}; mkdir -p "$u" && { case $f in */*) mkdir -p "$u/\${f%/*}";; esac; } && cp ${sh.blob(content)} "$u/$f" || exit 1
 cd "$d"; SYSTEMD_UNIT_PATH="$u:" systemd-analyze --man=no verify "$n" >"$d/verify" 2>&1; e=$?; rm -rf "$u"
@@ -55,7 +56,7 @@ export function changeUnit(
     unknownEffect(summary, (read) => read.kind === outputKind && !links),
     answerEffect(unit(name), after),
   ]
-  const plain = tool(summary, ['systemctl', '--no-ask-password', verb, '--', name], effects, more)
+  const plain = tool(summary, ['systemctl', '--no-ask-password', verb, '--', name], effects, { ...more, inline: true })
   if (!['start', 'restart'].includes(verb)) return plain
   return {
     ...plain,
