@@ -1,10 +1,10 @@
-import type { Order } from '../host/conversation.ts'
 import { withEntries } from '../host/model.ts'
 import { SessionLost } from '../host/session.ts'
 import type { StepEnd } from '../host/step.ts'
 import type { Event } from '../report/events.ts'
 import { ConnectError } from '../transport/stream.ts'
 import { type Conflict, conflicts } from './converge.ts'
+import { dispatch, type Job, withLooks } from './dispatch.ts'
 import type { Ground } from './ground.ts'
 import type { Instance } from './instance.ts'
 import { stepFailure, type Verdict } from './judge.ts'
@@ -32,17 +32,13 @@ export interface HostRunOptions {
   readonly meets: boolean
 }
 
-interface Job {
-  readonly instance: Instance
-  readonly verdict: Verdict
-  readonly ends: readonly Promise<StepEnd>[]
-}
-
 /** One host in one play: pass after pass until no task remains. */
 export class HostRun {
   readonly #o: HostRunOptions
   #memory: Memory
   readonly #done: Instance[] = []
+  /** What is to be told once it is seen whether something lasts; each says whether it failed. */
+  #held: (() => Promise<boolean>)[] = []
 
   constructor(options: HostRunOptions) {
     this.#o = options
@@ -144,7 +140,10 @@ export class HostRun {
   }
 
   #report(walked: Walked): HostEnd | undefined {
-    for (const { instance, verdict } of walked.instances) this.#commit(instance, verdict, [])
+    for (const { instance, verdict } of walked.instances) {
+      this.#keep(instance, verdict)
+      this.#tell(instance, verdict, [])
+    }
     return walked.stop === 'failed' ? 'failed' : undefined
   }
 
@@ -154,25 +153,36 @@ export class HostRun {
     const { ground } = this.#o
     const verifications = new Map<string, Verification>()
     for (const [user, model] of ground.models.all()) verifications.set(user, verificationOf(model))
-    const { jobs, answers } = this.#send(walked, verifications)
+    const { jobs, answers } = dispatch(walked, verifications, this.#o.link, ground, (i, step) =>
+      this.#progress(i, step),
+    )
     // a connection that dies is told by the steps first
     answers.catch(() => {})
     let clean = true
     for (const job of jobs) {
-      const ends = await Promise.all(job.ends)
-      const end = this.#settleJob(job, ends)
+      const ends = await this.#endsOf(job)
+      const end = ends === 'failed' ? ends : this.#settleJob(job, ends)
       if (end === 'broken') {
         clean = false
         break
       }
       if (end !== undefined) {
+        const held = await this.#tellHeld()
         if (end !== 'unreachable') await answers
-        return end
+        return held ?? end
       }
     }
+    const held = await this.#tellHeld()
     const wrong = await answers
+    if (held) return held
     if (clean && wrong.length > 0) return this.#mispredicted(walked, wrong)
     return clean ? undefined : 'again'
+  }
+
+  /** A command may take long: what was looked at before it is told first. */
+  async #endsOf({ instance: { outcome }, ends }: Job): Promise<readonly StepEnd[] | 'failed'> {
+    const opaque = outcome.kind === 'planned' && outcome.steps.some((s) => s.step.opaque)
+    return (opaque ? await this.#tellHeld() : undefined) ?? Promise.all(ends)
   }
 
   /** What came of one job: undefined when all went well, `broken` where a failure was let pass and what was planned behind
@@ -182,21 +192,51 @@ export class HostRun {
     const first = ends[0]
     if (first?.outcome === 'not-started') return this.#o.stopped() ? 'interrupted' : 'broken'
     const { instance, verdict } = ends.length === 0 ? job : judgeSafely(this.#o.ground, job.instance, ends)
-    this.#commit(instance, verdict, ends)
+    this.#keep(instance, verdict)
+    if (job.looks.size === 0 || verdict.failed) this.#say(() => this.#tell(instance, verdict, ends))
+    else this.#held.push(() => this.#tellLater(job, ends))
     if (stops(verdict)) return 'failed'
     return ends.some((e) => e.outcome !== 'done') ? 'broken' : undefined
   }
 
-  #commit(instance: Instance, verdict: Verdict, ends: readonly StepEnd[]): void {
-    const { ground, host, play, emit } = this.#o
+  #keep(instance: Instance, verdict: Verdict): void {
+    const { ground } = this.#o
     if (!verdict.failed) this.#done.push(instance)
+    advance(this.#memory, ground.queue, instance, verdict, notifies(ground, instance))
+  }
+
+  /** Tells at once, or in its turn. */
+  #say(tell: () => void): void {
+    if (this.#held.length === 0) tell()
+    else
+      this.#held.push(async () => {
+        tell()
+        return false
+      })
+  }
+
+  async #tellLater(job: Job, ends: readonly StepEnd[]): Promise<boolean> {
+    const seen = await withLooks(ends, job.looks)
+    const { instance, verdict } = judgeSafely(this.#o.ground, job.instance, seen)
+    this.#tell(instance, verdict, seen)
+    return verdict.failed
+  }
+
+  async #tellHeld(): Promise<'failed' | undefined> {
+    let failed = false
+    for (const tell of this.#held) failed = (await tell()) || failed
+    this.#held = []
+    return failed ? 'failed' : undefined
+  }
+
+  #tell(instance: Instance, verdict: Verdict, ends: readonly StepEnd[]): void {
+    const { ground, host, play, emit } = this.#o
     const handler = instance.position >= ground.queue.handlersFrom
     emit(taskEvent({ host, play, handler, diff: ground.diff }, instance, verdict, ends))
     const planned = instance.outcome.kind === 'planned' ? (instance.outcome.plan.warnings ?? []) : []
     // what a module warns of may quote its parameters
     for (const message of instance.task.noLog ? [] : new Set([...planned, ...verdict.warnings]))
       emit({ event: 'warning', code: 'module', host, message, at: placeOf(instance.task) })
-    advance(this.#memory, ground.queue, instance, verdict, notifies(ground, instance))
   }
 
   #lost(instance: Instance, ends: readonly StepEnd[]): HostEnd {
@@ -215,7 +255,7 @@ export class HostRun {
       result: {},
     }
     const handler = instance.position >= ground.queue.handlersFrom
-    emit(taskEvent({ host, play, handler, diff: false }, instance, verdict, ends))
+    this.#say(() => emit(taskEvent({ host, play, handler, diff: false }, instance, verdict, ends)))
     return 'unreachable'
   }
 
@@ -235,80 +275,6 @@ export class HostRun {
       at: placeOf(task),
     })
     return 'failed'
-  }
-
-  /** Sends all steps in order, in one go as far as one user runs them, and the questions behind them. */
-  #send(
-    walked: Walked,
-    verifications: ReadonlyMap<string, Verification>,
-  ): { jobs: Job[]; answers: Promise<readonly Wrong[]> } {
-    const { ground } = this.#o
-    const jobs: Job[] = []
-    const segments: { user: string; orders: Order[]; ends: ((e: Promise<StepEnd>) => void)[] }[] = []
-    for (const { instance, verdict } of walked.instances) {
-      const steps = instance.outcome.kind === 'planned' ? instance.outcome.steps.map((s) => s.step) : []
-      const ends = steps.map((step) => {
-        if (segments.at(-1)?.user !== instance.user) segments.push({ user: instance.user, orders: [], ends: [] })
-        const segment = segments.at(-1)!
-        segment.orders.push({
-          step,
-          timeout: instance.task.timeout,
-          onStart: () => this.#progress(instance, step.summary),
-        })
-        const end = new Promise<StepEnd>((resolve, reject) => {
-          segment.ends.push((e) => void e.then(resolve, reject))
-        })
-        // the first that rejects ends the host; nobody waits for the others
-        end.catch(() => {})
-        return end
-      })
-      jobs.push({ instance, verdict, ends })
-    }
-    const sent = this.#sendSegments(segments, walked.wanted, verifications)
-    sent.catch((e: Error) => {
-      for (const segment of segments) for (const end of segment.ends) end(Promise.reject(e))
-    })
-    const answers = sent.then((wrong) => wrong)
-    if (segments.length > 0) void ground
-    return { jobs, answers }
-  }
-
-  async #sendSegments(
-    segments: readonly { user: string; orders: Order[]; ends: ((e: Promise<StepEnd>) => void)[] }[],
-    wanted: ReadsByUser,
-    verifications: ReadonlyMap<string, Verification>,
-  ): Promise<readonly Wrong[]> {
-    const { link, ground } = this.#o
-    if (segments.length === 0) return []
-    const readsOf = (user: string) => withEntries([...(verifications.get(user)?.reads ?? []), ...wanted.of(user)])
-    const last = segments.at(-1)!.user
-    const answers = new Map<string, Promise<ReadonlyMap<string, unknown>>>()
-    for (const [i, segment] of segments.entries()) {
-      const reads = i === segments.length - 1 ? readsOf(last) : []
-      const sent = (await link.talk(segment.user)).apply(segment.orders, reads)
-      for (const [k, end] of segment.ends.entries()) end(sent.ends[k]!)
-      if (i === segments.length - 1) answers.set(last, sent.answers)
-      else if ((await Promise.all(sent.ends)).some((e) => e.outcome !== 'done')) {
-        for (const rest of segments.slice(i + 1)) for (const end of rest.ends) end(Promise.resolve(notStarted))
-        break
-      }
-    }
-    const wrong: Wrong[] = []
-    const users = new Set([...verifications.keys(), ...wanted.users].filter((u) => link.facts(u)))
-    const replies = await Promise.all(
-      [...users].map(async (user) => {
-        const reads = readsOf(user)
-        const reply = answers.get(user) ?? (reads.length === 0 ? Promise.resolve(new Map()) : link.ask(user, reads))
-        return [user, reads, await reply] as const
-      }),
-    )
-    ground.models.settle()
-    for (const [user, reads, reply] of replies) {
-      const verified = verifications.get(user)?.check(reply)
-      ground.models.learn(user, [...reads, ...(verifications.get(user)?.learns ?? [])], verified?.learnt ?? reply)
-      wrong.push(...(verified?.wrong ?? []))
-    }
-    return wrong
   }
 
   #progress(instance: Instance, step: string): void {
@@ -350,14 +316,6 @@ export class HostRun {
     for (const conflict of found) emit(strict ? failure(conflict, host, play) : warning(conflict, host))
     return found.length > 0
   }
-}
-
-const notStarted: StepEnd = {
-  outcome: 'not-started',
-  status: undefined,
-  stdout: Buffer.alloc(0),
-  stderr: Buffer.alloc(0),
-  ms: 0,
 }
 
 function warning({ instance, message, hint }: Conflict, host: string): Event {

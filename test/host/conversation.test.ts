@@ -1,5 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import {
   existsSync,
+  lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -160,6 +163,42 @@ test('a step that fails says why, and leaves nothing beside the target', async (
   assert.is(later!.outcome, 'not-started')
   assert.is(((await answers).get(all[1]!.key) as Entry).stat, undefined)
   await talk.close()
+})
+
+test('files in a row are made ready together; where one can not be, each says for itself what is wrong', async () => {
+  mkdirSync(p('row'))
+  symlinkSync('nowhere', p('row/link'))
+  const talk = await Conversation.open(local)
+  const names = ['row/a', "row/it's *", 'b', 'row/link', 'row/big', 'absent/c', 'd']
+  const all = names.map((n) => entry(p(n)))
+  const model = new Model()
+  model.learn(all, await talk.ask(all))
+  const bytes = Buffer.from('the same bytes')
+  const order = (name: string, content = bytes) => ({
+    step: writeFile(model.get(entry(p(name))) as Entry, content, { mode: 0o604, ...own }),
+    timeout: undefined,
+  })
+  const outcomes = async (...orders: ReturnType<typeof order>[]) =>
+    (await Promise.all(talk.apply(orders, all).ends)).map((e) => `${e.outcome} ${e.stderr}`.trim())
+  const [a, it, b, link, big, c, d] = names
+  const large = randomBytes(400_000)
+  assert.equal(
+    await outcomes(order(a!), order(it!), order(b!), order(link!), order(big!, large)),
+    Array(5).fill('done'),
+  )
+  for (const name of [a, it, b, link]) {
+    assert.is(readFileSync(p(name!), 'utf8'), 'the same bytes')
+    assert.is(lstatSync(p(name!)).mode, 0o100604)
+  }
+  assert.ok(readFileSync(p(big!)).equals(large))
+  const next = Buffer.from('other bytes')
+  const [done, failed, behind] = await outcomes(order(a!, next), order(c!, next), order(d!, next))
+  assert.equal([done, behind], ['done', 'not-started'])
+  assert.match(failed!, /^failed .*absent/)
+  assert.is(readFileSync(p(a!), 'utf8'), 'other bytes')
+  await talk.close()
+  const left = readdirSync(scratch, { recursive: true }).filter((n) => String(n).includes('.runbook'))
+  assert.equal(left, [])
 })
 
 test.run()

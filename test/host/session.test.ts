@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -122,6 +122,63 @@ test('a failed step passes over those behind it, and what is asked behind them i
   )
   assert.equal(started, [1, 2])
   await session.close()
+})
+
+test('steps that share a script: each end is told at once, the first that fails stops those behind it', async () => {
+  const session = open()
+  const started: number[] = []
+  const share = (...texts: string[]) =>
+    session.steps(texts.map((text, i) => ({ text: Buffer.from(text), onStart: () => void started.push(i) })))
+  const mark = join(scratch, 'go')
+  const slow = share('echo one >&3; e=0', `until test -e ${mark}; do sleep 0.02; done; e=0`, 'echo three >&3; e=0')
+  const first = await slow[0]!
+  assert.is(first.output.toString(), 'one\n')
+  assert.equal(started, [0, 1])
+  writeFileSync(mark, '')
+  const failing = share('e=0', 'echo why >&3; e=7', 'e=0', 'e=0')
+  const behind = session.step('exit 0')
+  const asked = session.run('echo state >&3')
+  const ends = await Promise.all([...slow, ...failing, behind, asked])
+  rmSync(mark)
+  assert.equal(
+    ends.map((e) => `${e.status} ${e.output.toString().trim()}`),
+    ['0 one', '0 ', '0 three', '0 ', '7 why', '98 ', '98 ', '98 ', '0 state'],
+  )
+  assert.equal(started, [0, 1, 2, 0, 1])
+  await session.close()
+  assert.equal(left(), [])
+})
+
+test('the order to stop ends a shared script behind the step that runs', async () => {
+  const session = open()
+  const ends = session.steps(
+    ['e=0', 'until test -e "$d/x"; do sleep 0.02; done; e=0', 'echo no >&3; e=0', 'e=0'].map((t) => ({
+      text: Buffer.from(t),
+    })),
+  )
+  await ends[0]
+  session.stop()
+  assert.equal(
+    (await Promise.all(ends)).map((e) => [e.status, e.output.toString()]),
+    [
+      [0, ''],
+      [0, ''],
+      [notStarted, ''],
+      [notStarted, ''],
+    ],
+  )
+  await session.close()
+})
+
+test('a shared script that is killed has failed at the step that ran', async () => {
+  const session = open()
+  const ends = session.steps(['e=0', 'kill -KILL $$', 'e=0'].map((t) => ({ text: Buffer.from(t) })))
+  assert.equal(
+    (await Promise.all(ends)).map((e) => e.status),
+    [0, 137, notStarted],
+  )
+  await session.close()
+  assert.equal(left(), [])
 })
 
 test('a step that takes too long is ended with all it started, the next ones are passed over', async () => {

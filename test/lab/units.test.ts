@@ -20,6 +20,7 @@ check('a unit is written, enabled, started, and verified before it replaces a go
     types(lab)
     failures(lab)
     restartAfter(lab)
+    lasting(lab)
   } finally {
     lab.stop()
   }
@@ -181,6 +182,34 @@ function failures(lab: Lab): void {
   assert.match(applied.join('\n'), /traps.service:2: Unknown key 'Foo'/)
   const none = runTasks(lab, 'check', [{ systemd_unit: { name: 'nosuch', state: 'started' } }])
   assert.match(none.tasks[0]?.message ?? '', /there is no unit nosuch.service/)
+}
+
+/** While a service is watched other tasks go on; what becomes of it is told in its turn, once. */
+function lasting(lab: Lab): void {
+  const start = (ExecStart: string, more: object = {}) => ({
+    systemd_unit: { name: 'lasting', unit: service({ ExecStart }), state: 'started' },
+    ...more,
+  })
+  const dies = "/bin/sh -c 'sleep 0.4; echo gone again; exit 3'"
+  const copy = { copy: { content: 'x', dest: '/srv/meanwhile' } }
+  const died = runTasks(lab, 'apply', [start(dies), copy])
+  assert.equal(died.statuses, ['failed', 'changed'], died.text)
+  assert.match(died.tasks[0]!.message ?? '', /lasting.service ended right after its start:[\s\S]*gone again/)
+  // a command is not started before it is seen
+  const before = runTasks(lab, 'apply', [start(dies), copy, { command: 'touch /srv/too-far' }])
+  assert.equal([before.statuses, lab.run('h1', ['test', '-e', '/srv/too-far']).status], [['failed', 'ok'], 1])
+  // who asks what became of it is told
+  const asked = [
+    start(dies, { register: 'started', ignore_errors: true }),
+    { assert: { that: 'started.failed && /gone again/.test(started.msg)' } },
+  ]
+  assert.equal(runTasks(lab, 'apply', asked).statuses, ['failed', 'ok'])
+  // what is stopped on purpose did not end
+  const stop = { systemd_unit: { name: 'lasting', state: 'stopped' } }
+  const stopped = runTasks(lab, 'apply', [start('/bin/sleep 1000'), copy, stop])
+  assert.equal(stopped.statuses, ['changed', 'ok', 'changed'], stopped.text)
+  const quick = runTasks(lab, 'apply', [start('/bin/sleep 1000'), { command: 'systemctl stop lasting' }])
+  assert.equal(quick.statuses, ['changed', 'changed'], quick.text)
 }
 
 /** A restart that was lost with a failed run is made up for by the next. */

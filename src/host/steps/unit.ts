@@ -57,35 +57,52 @@ export function changeUnit(
     answerEffect(unit(name), after),
   ]
   const plain = tool(summary, ['systemctl', '--no-ask-password', verb, '--', name], effects, { ...more, inline: true })
+  // what is stopped need not last
+  if (verb === 'stop') return { ...plain, script: (sh) => `: >"$d/up-"${sh.word(name)}; ${plain.script(sh)}` }
   if (!['start', 'restart'].includes(verb)) return plain
   return {
     ...plain,
-    script: (sh) => `u=${sh.word(name)} t=$(date +%s)
-${lastWords}
-case $(systemctl show --property=SubState,NRestarts -- "$u") in *auto-restart*|*NRestarts=[1-9]*) systemctl stop -- "$u";; esac
-systemctl reset-failed -- "$u" 2>/dev/null
-r=$(systemctl show --property=NRestarts -- "$u")
-${plain.script(sh)} || { W; exit 1; }
+    script: (sh) => `u=${sh.word(name)}
+${clock}
+C; b=$c; r=$(systemctl show --property=ActiveState,SubState,NRestarts -- "$u")
+case $r in *ActiveState=failed*|*auto-restart*|*NRestarts=[1-9]*)
+case $r in *auto-restart*|*NRestarts=[1-9]*) systemctl stop -- "$u";; esac
+systemctl reset-failed -- "$u" 2>/dev/null; r=$(systemctl show --property=NRestarts -- "$u");; esac
+case $r in *NRestarts=*) r=\${r#*NRestarts=}; r=\${r%%[!0-9]*};; *) r=0;; esac
+echo "$b $r" >"$d/up-$u"
+${plain.script(sh)} || { ${lastWords}; exit 1; }`,
+    lasts: {
+      summary: `${name} stays up`,
+      effects: [],
+      harmless: true,
+      inline: true,
+      script: (sh) => `u=${sh.word(name)}; read -r b r 2>/dev/null <"$d/up-$u" || exit 0
+${clock}
 ${staysUp(watch)}`,
+    },
   }
 }
 
+/** Sets $c to hundredths of a second since the host was started; it needs no process. */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: it is shell
+const clock = 'C() { read -r c _ </proc/uptime; c=${c%.*}${c#*.}; }'
+
 /** What the unit and systemd said of it since it was to be started. The journal may still be about to write it, and loses
  * whose words they were when a process ends with them: its number it keeps. */
-const lastWords = `W() { journalctl --sync >/dev/null 2>&1; p=$(systemctl show --property=ExecMainPID -- "$u"); p=\${p#*=}
-l=$(journalctl --no-pager -q -o cat -n 15 --since "@$t" _SYSTEMD_UNIT="$u" + UNIT="$u" + _PID="\${p:-0}" 2>/dev/null)
-test -n "$l" || l=$(systemctl status --no-pager -n 15 -- "$u"); printf '%s\\n' "$l" >&2; }`
+const lastWords = `journalctl --sync >/dev/null 2>&1; p=$(systemctl show --property=ExecMainPID -- "$u"); p=\${p#*=}; C
+l=$(journalctl --no-pager -q -o cat -n 15 --since "@$(($(date +%s) - (c - b) / 100))" _SYSTEMD_UNIT="$u" + UNIT="$u" + _PID="\${p:-0}" 2>/dev/null)
+test -n "$l" || l=$(systemctl status --no-pager -n 15 -- "$u"); printf '%s\\n' "$l" >&2`
 
 // systemd may still count the restarts of the time before: only another number is news
-const staysUp = (seconds: number) => `i=0; while :; do
+const staysUp = (seconds: number) => `while :; do C
 s=$(systemctl show --property=Type,RemainAfterExit,ActiveState,SubState,NRestarts,ConditionResult -- "$u")
 case $s in *Type=oneshot*) case $s in *RemainAfterExit=no*) exit 0;; esac;; esac
-n=\${s#*NRestarts=}; n=\${n%%[!0-9]*}; test "\${n:-0}" = 0 || test "$n" = "\${r#*=}" || s="$s again"
-case $s in *ConditionResult=no*) echo "a condition of $u is not met:" >&2; W; exit 1;; *Type=oneshot*) exit 0;;
-*ActiveState=failed*|*ActiveState=inactive*|*SubState=auto-restart*|*again) echo "$u ended right after its start:" >&2; W; exit 1;; esac
+n=\${s#*NRestarts=}; n=\${n%%[!0-9]*}; test "\${n:-0}" = 0 || test "$n" = "$r" || s="$s again"
+case $s in *ConditionResult=no*) echo "a condition of $u is not met:" >&2; ${lastWords}; exit 1;; *Type=oneshot*) exit 0;;
+*ActiveState=failed*|*ActiveState=inactive*|*SubState=auto-restart*|*again) echo "$u ended right after its start:" >&2; ${lastWords}; exit 1;; esac
 case $s in *Type=*) ;; *) exit 0;; esac
-test $i -ge ${Math.round(seconds * 5)} && exit 0
-i=$((i + 1)); sleep 0.2
+test $((c - b)) -ge ${Math.round(seconds * 100)} && exit 0
+sleep 0.2
 done`
 
 /** Links to units come and go; a unit's own files stay as they are, unless a link masks it. */

@@ -1,0 +1,155 @@
+import type { Order } from '../host/conversation.ts'
+import { withEntries } from '../host/model.ts'
+import type { StepEnd } from '../host/step.ts'
+import type { Task } from '../language/playbook.ts'
+import type { Ground } from './ground.ts'
+import type { Instance } from './instance.ts'
+import type { Verdict } from './judge.ts'
+import type { HostLink } from './link.ts'
+import type { ReadsByUser } from './models.ts'
+import type { Verification, Wrong } from './verify.ts'
+import type { Walked } from './walk.ts'
+
+/** An instance whose steps were sent. */
+export interface Job {
+  readonly instance: Instance
+  readonly verdict: Verdict
+  readonly ends: readonly Promise<StepEnd>[]
+  /** Whether what a step began has lasted, by the step's place; known later than its end. */
+  readonly looks: ReadonlyMap<number, Promise<StepEnd>>
+}
+
+/** The ends of steps, each with what was seen of it later. */
+export async function withLooks(
+  ends: readonly StepEnd[],
+  looks: ReadonlyMap<number, Promise<StepEnd>>,
+): Promise<StepEnd[]> {
+  return Promise.all(ends.map(async (end, i) => seen(end, await looks.get(i))))
+}
+
+function seen(end: StepEnd, look: StepEnd | undefined): StepEnd {
+  const failed = end.outcome === 'done' && (look?.outcome === 'failed' || look?.outcome === 'timed-out')
+  return failed ? look : end
+}
+
+/** A step that waits for its turn. */
+interface Waiting extends Order {
+  readonly end: (end: Promise<StepEnd>) => void
+}
+
+/** Steps in a row that one user runs. */
+interface Segment {
+  readonly user: string
+  readonly orders: Waiting[]
+}
+
+/** Sends all steps in order, in one go as far as one user runs them, and the questions behind them: those of `walked` and
+ * what verifies the steps.
+ * @returns what was predicted wrong, as `answers`, once all are answered. */
+export function dispatch(
+  walked: Walked,
+  verifications: ReadonlyMap<string, Verification>,
+  link: HostLink,
+  ground: Ground,
+  onStart: (instance: Instance, step: string) => void,
+): { jobs: Job[]; answers: Promise<readonly Wrong[]> } {
+  const segments: Segment[] = []
+  let looks: Waiting[] = []
+  const lookNow = () => {
+    segments.at(-1)?.orders.push(...looks)
+    looks = []
+  }
+  const jobs = walked.instances.map(({ instance, verdict }): Job => {
+    const steps = instance.outcome.kind === 'planned' ? instance.outcome.steps.map((s) => s.step) : []
+    const later = new Map<number, Promise<StepEnd>>()
+    const ends = steps.map((step, i) => {
+      // what a command does may end what is to last
+      if (step.opaque || segments.at(-1)?.user !== instance.user) lookNow()
+      if (segments.at(-1)?.user !== instance.user) segments.push({ user: instance.user, orders: [] })
+      const { end, waiting } = pending({
+        step,
+        timeout: instance.task.timeout,
+        onStart: () => onStart(instance, step.summary),
+      })
+      segments.at(-1)!.orders.push(waiting)
+      if (!step.lasts) return end
+      const look = pending({ step: step.lasts, timeout: undefined })
+      looks.push(look.waiting)
+      if (!needsItsEnd(instance.task)) {
+        later.set(i, look.end)
+        return end
+      }
+      lookNow()
+      return Promise.all([end, look.end]).then(([e, l]) => seen(e, l))
+    })
+    return { instance, verdict, ends, looks: later }
+  })
+  lookNow()
+  const answers = sendSegments(segments, walked.wanted, verifications, link, ground)
+  answers.catch((e: Error) => {
+    for (const { end } of segments.flatMap((s) => s.orders)) end(Promise.reject(e))
+  })
+  return { jobs, answers }
+}
+
+/** Whether something may depend on what becomes of a task before its pass is over. */
+function needsItsEnd({ register, ignoreErrors, failedWhen, changedWhen }: Task): boolean {
+  return [register, ignoreErrors, failedWhen, changedWhen].some((v) => v !== undefined)
+}
+
+function pending(order: Order): { end: Promise<StepEnd>; waiting: Waiting } {
+  let settle: Waiting['end'] = () => {}
+  const end = new Promise<StepEnd>((resolve, reject) => {
+    settle = (e) => void e.then(resolve, reject)
+  })
+  // the first that rejects ends the host; nobody waits for the others
+  end.catch(() => {})
+  return { end, waiting: { ...order, end: settle } }
+}
+
+async function sendSegments(
+  segments: readonly Segment[],
+  wanted: ReadsByUser,
+  verifications: ReadonlyMap<string, Verification>,
+  link: HostLink,
+  ground: Ground,
+): Promise<readonly Wrong[]> {
+  if (segments.length === 0) return []
+  const readsOf = (user: string) => withEntries([...(verifications.get(user)?.reads ?? []), ...wanted.of(user)])
+  const last = segments.at(-1)!.user
+  const answers = new Map<string, Promise<ReadonlyMap<string, unknown>>>()
+  for (const [i, segment] of segments.entries()) {
+    const reads = i === segments.length - 1 ? readsOf(last) : []
+    const sent = (await link.talk(segment.user)).apply(segment.orders, reads)
+    for (const [k, { end }] of segment.orders.entries()) end(sent.ends[k]!)
+    if (i === segments.length - 1) answers.set(last, sent.answers)
+    else if ((await Promise.all(sent.ends)).some((e) => e.outcome !== 'done')) {
+      for (const { end } of segments.slice(i + 1).flatMap((s) => s.orders)) end(Promise.resolve(notStarted))
+      break
+    }
+  }
+  const wrong: Wrong[] = []
+  const users = new Set([...verifications.keys(), ...wanted.users].filter((u) => link.facts(u)))
+  const replies = await Promise.all(
+    [...users].map(async (user) => {
+      const reads = readsOf(user)
+      const reply = answers.get(user) ?? (reads.length === 0 ? Promise.resolve(new Map()) : link.ask(user, reads))
+      return [user, reads, await reply] as const
+    }),
+  )
+  ground.models.settle()
+  for (const [user, reads, reply] of replies) {
+    const verified = verifications.get(user)?.check(reply)
+    ground.models.learn(user, [...reads, ...(verifications.get(user)?.learns ?? [])], verified?.learnt ?? reply)
+    wrong.push(...(verified?.wrong ?? []))
+  }
+  return wrong
+}
+
+const notStarted: StepEnd = {
+  outcome: 'not-started',
+  status: undefined,
+  stdout: Buffer.alloc(0),
+  stderr: Buffer.alloc(0),
+  ms: 0,
+}
