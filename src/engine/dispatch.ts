@@ -133,7 +133,8 @@ async function sendSegments(
   const replies = await Promise.all(
     [...users].map(async (user) => {
       const reads = readsOf(user)
-      const reply = answers.get(user) ?? (reads.length === 0 ? Promise.resolve(new Map()) : link.ask(user, reads))
+      const reply =
+        answers.get(user) ?? (reads.length === 0 ? Promise.resolve(new Map()) : link.ask(user, reads, ground.facts))
       return [user, reads, await reply] as const
     }),
   )

@@ -12,6 +12,8 @@ export interface Ground {
   readonly models: Models
   readonly scope: HostScope
   readonly check: boolean
+  /** All facts come with the first answer, also those that take programs of their own. */
+  readonly facts: boolean
   readonly diff: boolean
   /** As whom tasks run that say nothing; empty for the connection's own user. */
   readonly user: string

@@ -133,8 +133,8 @@ export class HostRun {
     await Promise.all(
       wanted.users.map(async (user) => {
         const reads = withEntries(wanted.of(user))
-        if (reads.length === 0 && link.facts(user)) return
-        ground.models.learn(user, reads, await link.ask(user, reads))
+        if (reads.length === 0 && !link.lacksFacts(user)) return
+        ground.models.learn(user, reads, await link.ask(user, reads, ground.facts))
       }),
     )
   }

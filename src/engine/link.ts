@@ -1,14 +1,18 @@
 import { type Answers, Conversation } from '../host/conversation.ts'
-import { type Facts, factsRead } from '../host/facts.ts'
+import { type Facts, factsOf, type QuickFacts, quickFacts, type SlowFacts, slowFacts } from '../host/facts.ts'
 import type { Become } from '../host/open.ts'
 import type { Read } from '../host/read.ts'
 import { ConnectError, type Connection } from '../transport/stream.ts'
+import { UnknownValue } from '../unknown.ts'
+import { factsWanted } from './instance.ts'
 
 /** A host's connection and the shells on it, one for each user; opened when they are first needed, kept for the run. */
 export class HostLink {
   readonly #connect: () => Promise<Connection>
   readonly #become: (user: string) => Become | undefined
   readonly #facts = new Map<string, Facts>()
+  /** Undefined for a user whose slow facts something looked at before they were asked for. */
+  readonly #slow = new Map<string, SlowFacts | undefined>()
   readonly #talks = new Map<string, Promise<Conversation>>()
   readonly #open = new Set<Conversation>()
   readonly #killed: Promise<never>
@@ -34,14 +38,33 @@ export class HostLink {
     return [...this.#open].reduce((sum, talk) => sum + talk.trips, 0)
   }
 
+  /** Whether there are facts to ask for as that user. */
+  lacksFacts(user: string): boolean {
+    return !this.#facts.has(user) || (this.#slow.has(user) && this.#slow.get(user) === undefined)
+  }
+
   /** Asks as that user. The first time it opens the shell, and sends its facts and these reads ahead of it.
+   * @param all also the facts that take programs of their own; without it they are asked for once something looked at them.
    * @throws ConnectError, SessionLost */
-  async ask(user: string, reads: readonly Read[]): Promise<Answers> {
+  async ask(user: string, reads: readonly Read[], all: boolean): Promise<Answers> {
     const talk = await this.talk(user)
-    if (this.#facts.has(user)) return talk.ask(reads)
-    const answers = await talk.ask([...reads, factsRead])
-    this.#facts.set(user, answers.get(factsRead.key) as Facts)
+    const quick = !this.#facts.has(user)
+    const slow = this.#slow.get(user) === undefined && (all || this.#slow.has(user))
+    const answers = await talk.ask([...reads, ...(quick ? [quickFacts] : []), ...(slow ? [slowFacts] : [])])
+    if (slow) this.#slow.set(user, answers.get(slowFacts.key) as SlowFacts)
+    if (quick)
+      this.#facts.set(
+        user,
+        factsOf(answers.get(quickFacts.key) as QuickFacts, () => this.#slowFacts(user)),
+      )
     return answers
+  }
+
+  #slowFacts(user: string): SlowFacts {
+    const known = this.#slow.get(user)
+    if (known) return known
+    this.#slow.set(user, undefined)
+    throw new UnknownValue(factsWanted)
   }
 
   /** Starts connecting before anything is asked; whoever asks first hears of a failure. */

@@ -4,7 +4,7 @@ import { ignoredVariables, type Target, type TargetDefaults, targetOf } from '..
 import type { Inventory, Variable } from '../inventory/inventory.ts'
 import { matchPattern } from '../inventory/pattern.ts'
 import { magicOf, variablesOf } from '../inventory/variables.ts'
-import { namesOfPlay, unknownNames } from '../language/check-names.ts'
+import { namesFacts, namesOfPlay, unknownNames } from '../language/check-names.ts'
 import { findControllerFile } from '../language/controller-path.ts'
 import { type Diagnostic, didYouMean } from '../language/diagnostic.ts'
 import { type Play, type Playbook, type Task, type Value, ValueError } from '../language/playbook.ts'
@@ -31,6 +31,8 @@ export interface ReadyPlay {
   /** Of all its hosts, in order. */
   readonly names: readonly string[]
   readonly queue: Queue
+  /** Whether the facts that take programs of their own are asked for before something looks at them. */
+  readonly facts: boolean
   /** What `register` and `set_fact` gave in the plays before, by host: one map for all plays, which the run fills. */
   readonly remembered: Map<string, ReadonlyMap<string, unknown>>
 }
@@ -70,7 +72,13 @@ export function prepare(
       const files = (task: Task) => templates.get(task) ?? []
       checkPlay(play, names, inventory, { brought, extra: selection.extra, files }, report)
       for (const name of namesOfPlay(play)) brought.add(name)
-      return { play, dir, hosts, names, queue: queueOf(play, modules, selection), remembered }
+      const given = () => [
+        ...selection.extra.values(),
+        ...hosts.flatMap((h) => [...h.variables.values()].map((v) => v.value)),
+        ...[...templates.values()].flat(),
+      ]
+      const facts = play.gatherFacts || namesFacts(play) || given().some((v) => v.names.has('facts'))
+      return { play, dir, hosts, names, queue: queueOf(play, modules, selection), facts, remembered }
     }),
   )
   return { plays, diagnostics: unique(diagnostics) }

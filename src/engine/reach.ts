@@ -95,6 +95,7 @@ function reachItem(
       affected: undefined,
     }
   mustNotify(ground, task, scope)
+  if (looksAround(task) && !ground.models.facts(ground.user)) return { missing: [], user: ground.user }
   const maybe = perhaps ?? failing
   const user = ground.userOf(task, evaluate)
   const facts = ground.models.facts(user)
@@ -113,7 +114,8 @@ function reachItem(
   const answer = consultFor(ground, module, params, user, scope)
   const view = ground.models.view(user)
   const extra = affected === undefined ? [] : affectedReads(affected).filter((r) => !view.has(r))
-  if (facts === undefined && answer.kind !== 'plan') return { missing: answer.asked, user }
+  const lacking = answer.kind === 'unknown' && answer.because === factsWanted
+  if (lacking || (facts === undefined && answer.kind !== 'plan')) return { missing: answer.asked, user }
   if (answer.kind === 'missing' || extra.length > 0)
     return { missing: [...(answer.kind === 'missing' ? answer.reads : []), ...extra], user }
   const outcome: Instance['outcome'] =
@@ -134,6 +136,12 @@ function reachItem(
     affected,
     ...(steps ? { perhaps: steps } : {}),
   }
+}
+
+/** Whether what judges the task once it has run looks at more than its own result: that has to be known by then. */
+function looksAround({ changedWhen = [], failedWhen = [], ignoreErrors, register }: Task): boolean {
+  const values = [...changedWhen, ...failedWhen, ...(ignoreErrors ? [ignoreErrors] : [])]
+  return values.some((v) => [...v.names.keys()].some((name) => name !== register))
 }
 
 /** The condition that does not hold; in check also why nobody can say yet whether all do. */

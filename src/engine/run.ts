@@ -164,7 +164,7 @@ export class Run {
     return link
   }
 
-  #ground({ play, dir, queue, names }: ReadyPlay, host: ReadyHost, link: HostLink): Ground {
+  #ground({ play, dir, queue, names, facts: all }: ReadyPlay, host: ReadyHost, link: HostLink): Ground {
     let user = ''
     const inventory = new Map([...host.variables].map(([name, v]) => [name, v.value]))
     const facts = () => link.facts(user) ?? new Unknown(factsWanted)
@@ -180,6 +180,7 @@ export class Run {
       models: new Models((u) => link.facts(u)),
       scope,
       check: this.#o.mode === 'check',
+      facts: all,
       diff: this.#o.diff,
       user,
       userOf,

@@ -2,7 +2,17 @@ import { fromBytes } from './bytes.ts'
 import { type Read, type ReadKind, read } from './read.ts'
 
 /** What a host is, as a playbook sees it under `facts`. */
-export interface Facts {
+export interface Facts extends QuickFacts, SlowFacts {}
+
+/** What takes a program of its own to find out. */
+export interface SlowFacts {
+  /** `3.0.15`; empty where there is no openssl command. */
+  readonly openssl_version: string
+  /** All but loopback's, without their prefix lengths. */
+  readonly addresses: readonly string[]
+}
+
+export interface QuickFacts {
   /** `Debian`, `RedHat`, `Suse`, `Alpine`, `Archlinux`, `Darwin`, … */
   readonly os_family: string
   /** As Ansible names it: `Debian`, `Ubuntu`, `RedHat`, `Rocky`, … */
@@ -28,20 +38,22 @@ export interface Facts {
   readonly service_manager: string
   /** 0 where there is no systemd. */
   readonly systemd_version: number
-  /** `3.0.15`; empty where there is no openssl command. */
-  readonly openssl_version: string
-  /** All but loopback's, without their prefix lengths. */
-  readonly addresses: readonly string[]
   readonly memory_mb: number
   readonly cores: number
   /** `apt`, `dnf`, `yum`, `apk`, `zypper`, `pacman`, or empty. */
   readonly package_manager: string
 }
 
-/** Shell text that writes the facts on fd 3: lines `name=value`. Few processes, since every shell that is opened runs it: what
- * the shell itself can read needs none. */
-const factsScript = `{
-f() { printf '%s=%s\\n' "$1" "$2"; }
+/** Writes a line `name=value`. */
+const line = `f() { printf '%s=%s\\n' "$1" "$2"; }`
+
+const slowScript = `{ ${line}
+command -v openssl >/dev/null && f openssl "$(openssl version)"
+f addresses ""; ip -o addr show scope global 2>/dev/null || hostname -I 2>/dev/null
+} >&3`
+
+/** Few processes, since every shell that is opened runs it: what the shell itself can read needs none. */
+const quickScript = `{ ${line}
 test -r /etc/os-release && while IFS= read -r l; do printf 'os_%s\\n' "$l"; done </etc/os-release
 test -r /etc/debian_version && read -r l </etc/debian_version && f debian "$l"
 if cd /proc/sys/kernel 2>/dev/null && read -r s <ostype && read -r n <hostname && read -r k <osrelease && read -r l <arch; then f uname "$s $n $k $l"; else f uname "$(uname -snrm)"; fi 2>/dev/null
@@ -53,8 +65,6 @@ v=
 for l in /usr/lib/systemd/libsystemd-shared-*.so /usr/lib/*/systemd/libsystemd-shared-*.so /lib/systemd/libsystemd-shared-*.so; do test -e "$l" && v="systemd \${l##*shared-}" && break; done
 test -n "$v" || { command -v systemctl >/dev/null && v=$(systemctl --version); }
 f systemd_version "$v"
-command -v openssl >/dev/null && f openssl "$(openssl version)"
-f addresses ""; ip -o addr show scope global 2>/dev/null || hostname -I 2>/dev/null
 while read -r k v _; do test "$k" = MemTotal: && f memory "$v" && break; done </proc/meminfo
 if read -r l </sys/devices/system/cpu/online; then f online "$l"; else f cores "$(getconf _NPROCESSORS_ONLN || nproc)"; fi
 for c in apt-get dnf yum apk zypper pacman; do command -v $c >/dev/null && f manager $c && break; done
@@ -84,8 +94,16 @@ const distributions: Record<string, string> = {
   sles: 'SLES',
 }
 
+function parseSlow(output: Buffer): SlowFacts {
+  const said = parseLines(fromBytes(output))
+  return {
+    openssl_version: /SSL (\d[\w.]*)/.exec(said.get('openssl') ?? '')?.[1] ?? '',
+    addresses: parseAddresses(said.get('addresses') ?? ''),
+  }
+}
+
 /** Never fails: what a host does not say is empty or 0. */
-export function parseFacts(output: Buffer): Facts {
+function parseQuick(output: Buffer): QuickFacts {
   const said = parseLines(fromBytes(output))
   const get = (name: string) => said.get(name) ?? ''
   const id = get('os_ID')
@@ -112,8 +130,6 @@ export function parseFacts(output: Buffer): Facts {
     umask: get('umask'),
     service_manager: said.has('systemd') ? 'systemd' : get('init'),
     systemd_version: Number(/systemd (\d+)/.exec(get('systemd_version'))?.[1] ?? 0),
-    openssl_version: /SSL (\d[\w.]*)/.exec(get('openssl'))?.[1] ?? '',
-    addresses: parseAddresses(get('addresses')),
     memory_mb: Math.floor(Number(get('memory')) / 1024),
     cores: said.has('online') ? countOf(get('online')) : Number(get('cores')),
     package_manager: get('manager').replace('apt-get', 'apt'),
@@ -145,18 +161,29 @@ function parseAddresses(text: string): string[] {
   return found.length > 0 ? found : text.split(/\s+/).filter((a) => /^[\da-fA-F]+[.:]/.test(a))
 }
 
-const factsKind: ReadKind<string, Facts> = {
-  name: 'facts',
+const kindOf = <A>(name: string, text: string, parse: (output: Buffer) => A): ReadKind<string, A> => ({
+  name,
   key: () => '',
   inline: true,
-  script: () => factsScript,
-  parse: (output) => [parseFacts(output)],
+  script: () => text,
+  parse: (output) => [parse(output)],
   // they are not predicted
   difference: () => undefined,
-}
+})
 
-/** Asks for all facts, as the user that the shell runs as. */
-export const factsRead: Read<Facts> = read(factsKind, '')
+/** These ask for facts, as the user that the shell runs as. */
+export const quickFacts: Read<QuickFacts> = read(kindOf('facts', quickScript, parseQuick), '')
+export const slowFacts: Read<SlowFacts> = read(kindOf('slow-facts', slowScript, parseSlow), '')
+
+const slowNames = Object.keys(parseSlow(Buffer.alloc(0))) as (keyof SlowFacts)[]
 
 /** The names of all facts. */
-export const factNames: readonly string[] = Object.keys(parseFacts(Buffer.alloc(0)))
+export const factNames: readonly string[] = [...Object.keys(parseQuick(Buffer.alloc(0))), ...slowNames]
+
+/** All facts as one.
+ * @param slow called when one of those is looked at; throws where they were not asked for. */
+export function factsOf(quick: QuickFacts, slow: () => SlowFacts): Facts {
+  const facts = { ...quick }
+  for (const name of slowNames) Object.defineProperty(facts, name, { get: () => slow()[name], enumerable: true })
+  return facts as Facts
+}

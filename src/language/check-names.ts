@@ -37,6 +37,21 @@ export function namesOfPlay(play: Play): string[] {
   return [...[...play.tasks, ...play.handlers].flatMap(namesBrought), ...play.lost]
 }
 
+/** Whether any expression of a play looks at facts. */
+export function namesFacts(play: Play): boolean {
+  const ofTask = (t: Task) => [
+    ...[...t.params.values(), ...t.vars.values(), ...t.when, ...(t.changedWhen ?? []), ...(t.failedWhen ?? [])],
+    ...[...t.notify, t.loop, t.become, t.becomeUser, t.affects, t.ignoreErrors],
+  ]
+  const values = [
+    ...play.vars.values(),
+    play.become,
+    play.becomeUser,
+    ...[...play.tasks, ...play.handlers].flatMap(ofTask),
+  ]
+  return values.some((v) => v?.names.has('facts'))
+}
+
 /** Every name in every expression of a play that nothing defines, or that is defined only later. */
 export function unknownNames(play: Play, around: Surroundings): Diagnostic[] {
   const found: Diagnostic[] = []

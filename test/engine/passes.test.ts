@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { defineModule } from '../../src/module.ts'
 import { ConnectError } from '../../src/transport/stream.ts'
 import { type Ran, run, scratchDir } from './scratch.ts'
 
@@ -132,6 +134,47 @@ test('a host is met also where nothing is asked of it; where nothing could chang
     assert.is(debug.recap.hosts.here!.unreachable, 1, mode)
     const bare = await run(mode, play('- { name: a, debug: { msg: hello } }', '  gather_facts: false\n'), gone)
     assert.equal(told(bare), ['a: ok'])
+  }
+})
+
+test('what judges a task may look at facts, also where nothing was asked before', async () => {
+  const conditions = "changed_when: facts.uid < 0, failed_when: 'x.rc !== 0 || facts.uid < 0'"
+  const ran = await run('apply', play(`- { name: a, command: "true", register: x, ${conditions} }`))
+  assert.equal(told(ran), ['a: ok'])
+  const failing = await run('apply', play('- { name: a, command: "true", failed_when: facts.uid >= 0 }'))
+  assert.equal(told(failing), ['a: failed'])
+})
+
+test('without gather_facts the slow facts are asked for where something names facts, or looks at them', async () => {
+  fresh()
+  const looks = defineModule({
+    name: 'looks',
+    summary: 'Looks at a fact.',
+    params: { type: 'object', properties: {} },
+  })({ plan: (_, __, { facts }) => ({ steps: [], result: { at: facts.addresses.join() || 'nowhere' } }) })
+  const text = (tasks: string) => play(tasks, '  gather_facts: false\n')
+  const ssl = spawnSync('openssl', ['version']).stdout.toString().split(' ')[1]
+  const named = text(`- { name: a, command: "true", register: x, changed_when: "facts.openssl_version !== '${ssl}'" }`)
+  const dynamic = text(`- { name: b, template: { src: "<%= 'facts' + '.ejs' %>", dest: "${at('b')}" } }`)
+  for (const [what, trips, file] of [
+    [named, 1],
+    [dynamic, 3, at('b')],
+    [
+      text(
+        '- { name: c, looks: {}, register: r }\n- { name: d, copy: { content: "<%= r.at %>", dest: DEST } }'.replace(
+          'DEST',
+          `"${at('d')}"`,
+        ),
+      ),
+      3,
+      at('d'),
+    ],
+  ] as const) {
+    const ran = await run('apply', what, { modules: [looks] })
+    assert.ok(!ran.tasks.some((t) => t.status === 'failed' || t.status === 'unknown'), what)
+    assert.ok(ran.recap.hosts.here!.trips <= trips, `${ran.recap.hosts.here!.trips} trips: ${what}`)
+    if (file === undefined) assert.equal(told(ran), ['a: ok'])
+    else assert.ok(readFileSync(file, 'utf8').length > 0)
   }
 })
 

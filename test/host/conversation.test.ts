@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Conversation } from '../../src/host/conversation.ts'
-import { type Facts, factsRead } from '../../src/host/facts.ts'
+import { type QuickFacts, quickFacts } from '../../src/host/facts.ts'
 import { Model, withEntries } from '../../src/host/model.ts'
 import type { Read } from '../../src/host/read.ts'
 import { content, sum } from '../../src/host/reads/content.ts'
@@ -35,7 +35,7 @@ const local: Connection = { exec: async (command) => openLocal(command), close: 
 
 test('facts come ahead of the shell: no trip', async () => {
   const talk = await Conversation.open(local)
-  const facts = (await talk.ask([factsRead])).get(factsRead.key) as Facts
+  const facts = (await talk.ask([quickFacts])).get(quickFacts.key) as QuickFacts
   assert.is(facts.hostname, hostname().split('.')[0])
   assert.is(facts.uid, process.getuid!())
   assert.is(facts.home, process.env.HOME)
