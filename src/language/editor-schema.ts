@@ -25,7 +25,10 @@ const described: Readonly<Record<string, readonly [schema: JsonSchema, descripti
   become: [flag, 'Run as another user, by sudo.'],
   become_user: [{ type: 'string' }, 'As whom; root without it.'],
   vars: [variables, 'Variables.'],
-  gather_facts: [{ type: 'boolean' }, 'Facts come with the first answer; false leaves out those that take a program, where nothing looks at facts.'],
+  gather_facts: [
+    { type: 'boolean' },
+    'Facts come with the first answer; false leaves out those that take a program, where nothing looks at facts.',
+  ],
   tags: [labels, 'For --tags and --skip-tags.'],
   tasks: [{ type: 'array', items: { $ref: '#/$defs/task' } }, 'What is done, in order.'],
   handlers: [{ type: 'array', items: { $ref: '#/$defs/handler' } }, 'What is done at the end, when it was notified.'],
