@@ -68,8 +68,9 @@ const params = {
       type: 'number',
       minimum: 0,
       maximum: 600,
-      default: 1,
-      description: 'How many seconds a service is watched after its start; when it ends meanwhile, that is a failure.',
+      default: 0.5,
+      description:
+        'How many seconds a service is watched after its start, while other tasks go on; when it ends meanwhile, that is a failure.',
     },
     verify: {
       type: 'boolean',

@@ -79,11 +79,13 @@ function memberOf(head: Buffer, body: Buffer, type: string, pax: Record<string, 
 
 const isEmpty = (head: Buffer) => head.every((b) => b === 0)
 
+const isHeader = (head: Buffer) => checksum(head) === numberOf(head.subarray(148, 156))
+
 /** The sum of all bytes, those of the sum itself taken as blanks. */
-function isHeader(head: Buffer): boolean {
+function checksum(head: Buffer): number {
   let sum = 0
   for (let i = 0; i < 512; i++) sum += i >= 148 && i < 156 ? 32 : head[i]!
-  return sum === numberOf(head.subarray(148, 156))
+  return sum
 }
 
 function textOf(bytes: Buffer): string {
@@ -110,3 +112,37 @@ function paxOf(body: Buffer): Record<string, string> {
   }
   return found
 }
+
+/** Regular files that only their owner may read, packed so that any tar unpacks them.
+ * @param files.name without a slash; at most 255 bytes. */
+export function packTar(files: readonly { readonly name: Buffer; readonly bytes: Buffer }[]): Buffer {
+  const parts = files.flatMap(({ name, bytes }) => [
+    ...(name.length > 100 ? [header('L', Buffer.from('././@LongLink'), name.length + 1), padded(name, 1)] : []),
+    header('0', name.subarray(0, 100), bytes.length),
+    padded(bytes),
+  ])
+  return Buffer.concat([...parts, Buffer.alloc(1024)])
+}
+
+/** Where in `packTar` of these files each one's bytes start. */
+export function placesInTar(files: readonly { readonly name: Buffer; readonly bytes: Buffer }[]): number[] {
+  let end = 0
+  return files.map(({ name, bytes }) => {
+    const start = end + (name.length > 100 ? 1536 : 512)
+    end = start + Math.ceil(bytes.length / 512) * 512
+    return start
+  })
+}
+
+function header(type: string, name: Buffer, size: number): Buffer {
+  const head = Buffer.alloc(512)
+  name.copy(head)
+  head.write('0000600\x000000000\x000000000\0', 100, 'latin1')
+  head.write(`${size.toString(8).padStart(11, '0')}\0${'0'.repeat(11)}\0        ${type}`, 124, 'latin1')
+  head.write('ustar\x0000', 257, 'latin1')
+  head.write(`${checksum(head).toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
+  return head
+}
+
+const padded = (bytes: Buffer, more = 0) =>
+  Buffer.concat([bytes, Buffer.alloc(more + ((512 - ((bytes.length + more) % 512)) % 512))])

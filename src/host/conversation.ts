@@ -133,7 +133,7 @@ export class Conversation {
 }
 
 /** Bytes of files that one script waits for before it starts. */
-const mostTogether = 256_000
+const mostTogether = 600_000
 
 /** Steps in a row that share a script: starting one takes longer than most of them. */
 function inScripts(orders: readonly Order[]): Order[][] {

@@ -117,7 +117,8 @@ export class Session {
     return `"$d/${name}"`
   }
 
-  /** Queues steps that share a script, each a text that leaves its status in $e. As for `step`, and none has a time limit. */
+  /** Queues steps that share a script, each a text that leaves its status in $e. As for `step`, and none has a time limit.
+   * One that leaves $j set is done together with the next: no order to stop comes between. */
   steps(
     parts: readonly { readonly text: Buffer; readonly onStart?: (() => void) | undefined }[],
   ): Promise<ScriptEnd>[] {
@@ -127,10 +128,13 @@ export class Session {
       this.#await({ name: i === last ? name : `${name}.${i}`, script: name, timeout: undefined, onStart }),
     )
     const between = (i: number) =>
-      `\ntest $e = 0 || exit $e\nprintf '\\n%s\\n' '${this.#nonce} ${name}.${i} 0' >&3\ntest ! -e "$d/x" || exit ${notStarted}\n`
+      `\ntest $e = 0 || exit $e\nprintf '\\n%s\\n' '${this.#nonce} ${name}.${i} 0' >&3\ntest ! -e "$d/x" || test -n "$j" || exit ${notStarted}\n`
     this.#sendScript(
       name,
-      Buffer.concat(parts.flatMap(({ text }, i) => [text, Buffer.from(i === last ? '\nexit $e' : between(i))])),
+      Buffer.concat([
+        Buffer.from('j=\n'),
+        ...parts.flatMap(({ text }, i) => [text, Buffer.from(i === last ? '\nexit $e' : between(i))]),
+      ]),
     )
     return ends
   }

@@ -4,8 +4,7 @@ export interface Shell {
   readonly word: (text: string) => string
   /** Several values as several words. */
   readonly words: (texts: readonly string[]) => string
-  /** Bytes sent beside the script, as the word of the file that holds them, `"$d/NAME"`: for contents and for all that is
-   * secret. */
+  /** Bytes sent beside the script, as the word of the file that holds them: for contents and for all that is secret. */
   readonly blob: (bytes: Buffer) => string
 }
 
@@ -14,8 +13,6 @@ export function quote(text: string): string {
   if (text.includes('\0')) throw new Error('a shell word cannot hold NUL')
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
-
-export const nameOfBlob = (word: string) => word.slice('"$d/'.length, -1)
 
 export function shellWith(blob: (bytes: Buffer) => string): Shell {
   return { word: quote, words: (texts) => texts.map(quote).join(' '), blob }

@@ -64,26 +64,35 @@ const outputMark = randomBytes(24).toString('hex')
 /** The scripts of steps that share a shell: each leaves its status in $e, what it said in $d/o, and no blob's bytes. */
 export function stepScripts(steps: readonly Step[], sh: Shell): string[] {
   const texts: string[] = []
-  for (let i = 0; i < steps.length; ) {
-    const other = steps.findIndex((s, k) => k >= i && !s.file)
-    const files = steps.slice(i, other === -1 ? steps.length : other)
-    texts.push(...(files.length > 1 ? filesScripts(files, sh) : [stepScript(steps[i]!, sh)]))
-    i = texts.length
+  while (texts.length < steps.length) {
+    const rest = steps.slice(texts.length)
+    const files = filesInARow(rest)
+    texts.push(...(files > 1 ? filesScripts(rest.slice(0, files), sh) : [stepScript(rest[0]!, sh)]))
   }
   return texts
 }
 
+function filesInARow(steps: readonly Step[]): number {
+  const paths = new Set<string>()
+  for (const { file } of steps) {
+    if (!file || paths.has(file.path)) break
+    paths.add(file.path)
+  }
+  return paths.size
+}
+
 /** Files in a row are made ready together; where that can't be done, one after the other says what is wrong. */
 function filesScripts(steps: readonly Step[], sh: Shell): string[] {
-  const files = steps.map((s) => ({ ...s.file!, source: sh.blob(s.file!.bytes) }))
-  const { before, moves, after } = staged(files, sh)
+  const { before, apart, moves, after } = staged(
+    steps.map((s) => s.file!),
+    sh,
+  )
   return steps.map((step, i) => {
-    const { source } = files[i]!
+    const { source, unpack } = apart[i]!
     const first = i === 0 ? `${before}\n` : ''
-    const last = i === steps.length - 1 ? `test -z "$s" || { ${after}; }\n` : ''
-    return `${first}if test -n "$s"; then { ${moves[i]}; } </dev/null >"$d/o" 2>&1; e=$?
-: >${source}; ${toldWhy}
-else ${stepScript(step, { ...sh, blob: () => source })}\nfi\n${last}`
+    const last = i === steps.length - 1 ? `\n${after}` : ''
+    return `${first}if test -n "$j"; then { ${moves[i]}; } </dev/null >"$d/o" 2>&1; e=$?; ${toldWhy}
+else ${unpack}\n${stepScript(step, { ...sh, blob: () => source })}\nfi${last}`
   })
 }
 

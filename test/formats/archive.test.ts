@@ -3,10 +3,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readArchive } from '../../src/formats/archive.ts'
-import { fromBytes } from '../../src/host/bytes.ts'
+import { packTar, placesInTar } from '../../src/formats/tar.ts'
+import { fromBytes, toBytes } from '../../src/host/bytes.ts'
 import { paxOf, tarOf, zipOf } from './make-archive.ts'
 
 const names = (bytes: Buffer) => readArchive(bytes).map((m) => m.name)
@@ -151,6 +153,28 @@ test('an archive is read once, and a large member of a zip is unpacked when its 
   assert.ok(process.memoryUsage().arrayBuffers - before < 10_000_000)
   assert.is(readArchive(zip)[0], big)
   assert.is(big?.bytes, big?.bytes)
+})
+
+test('what is packed is read again, and lies where it is said to', () => {
+  const name = fc
+    .uint8Array({ minLength: 1, maxLength: 255 })
+    .map((b) => Buffer.from(b.map((x) => (x === 0 || x === 47 ? 120 : x))))
+  const file = fc.record({ name, bytes: fc.uint8Array({ maxLength: 1500 }).map((b) => Buffer.from(b)) })
+  fc.assert(
+    fc.property(fc.uniqueArray(file, { minLength: 1, selector: (f) => f.name.toString('hex') }), (files) => {
+      const packed = packTar(files)
+      const places = placesInTar(files)
+      for (const [i, { bytes }] of files.entries())
+        assert.ok(packed.subarray(places[i]!, places[i]! + bytes.length).equals(bytes))
+      const read = readArchive(packed).map((m) => [toBytes(m.name).toString('hex'), m.bytes.toString('hex')])
+      // a name that ends or starts as a path does is read as one
+      const plain = files.filter((f) => !/^\.+$/.test(f.name.toString('latin1')))
+      const expected = new Set(plain.map((f) => `${f.name.toString('hex')} ${f.bytes.toString('hex')}`))
+      for (const [n, b] of read) expected.delete(`${n} ${b}`)
+      assert.equal([...expected], [])
+    }),
+    { numRuns: 200 },
+  )
 })
 
 test.run()

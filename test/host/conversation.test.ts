@@ -165,40 +165,68 @@ test('a step that fails says why, and leaves nothing beside the target', async (
   await talk.close()
 })
 
-test('files in a row are made ready together; where one can not be, each says for itself what is wrong', async () => {
-  mkdirSync(p('row'))
-  symlinkSync('nowhere', p('row/link'))
-  const talk = await Conversation.open(local)
-  const names = ['row/a', "row/it's *", 'b', 'row/link', 'row/big', 'absent/c', 'd']
-  const all = names.map((n) => entry(p(n)))
-  const model = new Model()
-  model.learn(all, await talk.ask(all))
-  const bytes = Buffer.from('the same bytes')
-  const order = (name: string, content = bytes) => ({
-    step: writeFile(model.get(entry(p(name))) as Entry, content, { mode: 0o604, ...own }),
-    timeout: undefined,
+/** What is on this machine, but for one program. */
+function without(program: string): Connection {
+  const bin = p(`without ${program}`)
+  mkdirSync(bin)
+  for (const dir of ['/usr/bin', '/bin'])
+    for (const name of readdirSync(dir))
+      if (name !== program && !existsSync(join(bin, name))) symlinkSync(join(dir, name), join(bin, name))
+  return { exec: async (command) => openLocal(`PATH='${bin}'; export PATH; ${command}`), close: async () => {} }
+}
+
+for (const [where, connection] of [
+  ['', () => local],
+  [', also without tar', () => without('tar')],
+] as const)
+  test(`files in a row come to their places together; where one can not, each says what is wrong${where}`, async () => {
+    rmSync(p('row'), { recursive: true, force: true })
+    mkdirSync(p('row'))
+    symlinkSync('nowhere', p('row/link'))
+    const talk = await Conversation.open(connection())
+    const names = [
+      'row/a',
+      "row/it's *",
+      'b',
+      'row/link',
+      'row/big',
+      `row/-${'ü'.repeat(110)}`,
+      'row/new\nline',
+      'row/none',
+    ]
+    const all = [...names, 'absent/c', 'd'].map((n) => entry(p(n)))
+    const model = new Model()
+    model.learn(all, await talk.ask(all))
+    const bytes = Buffer.from('the same bytes')
+    const order = (name: string, content = bytes) => ({
+      step: writeFile(model.get(entry(p(name))) as Entry, content, { mode: 0o604, ...own }),
+      timeout: undefined,
+    })
+    const outcomes = async (...orders: ReturnType<typeof order>[]) =>
+      (await Promise.all(talk.apply(orders, all).ends)).map((e) => `${e.outcome} ${e.stderr}`.trim())
+    const contents = names.map((n) =>
+      n === 'row/big' ? randomBytes(400_000) : n === 'row/none' ? Buffer.alloc(0) : bytes,
+    )
+    assert.equal(await outcomes(...names.map((n, i) => order(n, contents[i]))), Array(names.length).fill('done'))
+    for (const [i, name] of names.entries()) {
+      assert.ok(readFileSync(p(name)).equals(contents[i]!), name)
+      assert.is(lstatSync(p(name)).mode, 0o100604, name)
+    }
+    const next = Buffer.from('other bytes')
+    const [done, failed, behind] = await outcomes(order('row/a', next), order('absent/c', next), order('d', next))
+    assert.equal([done, behind], ['done', 'not-started'])
+    assert.match(failed!, /^failed .*absent/)
+    assert.is(readFileSync(p('row/a'), 'utf8'), 'other bytes')
+    // twice the same path, and a directory that came in the way
+    rmSync(p('b'))
+    mkdirSync(p('b'))
+    const [first, second, third, fourth] = await outcomes(order('row/a'), order('row/a', next), order('b'), order('d'))
+    assert.equal([first, second, fourth], ['done', 'done', 'not-started'])
+    assert.match(third!, /^failed .*directory/)
+    rmSync(p('b'), { recursive: true })
+    await talk.close()
+    const left = readdirSync(scratch, { recursive: true }).filter((n) => String(n).includes('.runbook'))
+    assert.equal(left, [])
   })
-  const outcomes = async (...orders: ReturnType<typeof order>[]) =>
-    (await Promise.all(talk.apply(orders, all).ends)).map((e) => `${e.outcome} ${e.stderr}`.trim())
-  const [a, it, b, link, big, c, d] = names
-  const large = randomBytes(400_000)
-  assert.equal(
-    await outcomes(order(a!), order(it!), order(b!), order(link!), order(big!, large)),
-    Array(5).fill('done'),
-  )
-  for (const name of [a, it, b, link]) {
-    assert.is(readFileSync(p(name!), 'utf8'), 'the same bytes')
-    assert.is(lstatSync(p(name!)).mode, 0o100604)
-  }
-  assert.ok(readFileSync(p(big!)).equals(large))
-  const next = Buffer.from('other bytes')
-  const [done, failed, behind] = await outcomes(order(a!, next), order(c!, next), order(d!, next))
-  assert.equal([done, behind], ['done', 'not-started'])
-  assert.match(failed!, /^failed .*absent/)
-  assert.is(readFileSync(p(a!), 'utf8'), 'other bytes')
-  await talk.close()
-  const left = readdirSync(scratch, { recursive: true }).filter((n) => String(n).includes('.runbook'))
-  assert.equal(left, [])
-})
 
 test.run()

@@ -187,10 +187,10 @@ function failures(lab: Lab): void {
 /** While a service is watched other tasks go on; what becomes of it is told in its turn, once. */
 function lasting(lab: Lab): void {
   const start = (ExecStart: string, more: object = {}) => ({
-    systemd_unit: { name: 'lasting', unit: service({ ExecStart }), state: 'started' },
+    systemd_unit: { name: 'lasting', unit: service({ ExecStart }), state: 'started', watch: 3 },
     ...more,
   })
-  const dies = "/bin/sh -c 'sleep 0.4; echo gone again; exit 3'"
+  const dies = "/bin/sh -c 'sleep 0.5; echo gone again; exit 3'"
   const copy = { copy: { content: 'x', dest: '/srv/meanwhile' } }
   const died = runTasks(lab, 'apply', [start(dies), copy])
   assert.equal(died.statuses, ['failed', 'changed'], died.text)

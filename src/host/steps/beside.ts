@@ -1,5 +1,7 @@
-import { parentOf } from '../reads/entry.ts'
-import { nameOfBlob, type Shell } from '../shell.ts'
+import { packTar, placesInTar } from '../../formats/tar.ts'
+import { toBytes } from '../bytes.ts'
+import { nameOf, parentOf } from '../reads/entry.ts'
+import type { Shell } from '../shell.ts'
 import { type Attributes, exactMode, ownerWord } from './attributes.ts'
 
 // What is made beside its place and comes there by renaming: whoever looks sees the old or the new. The file $d/t says, as
@@ -54,39 +56,61 @@ export interface NewFile {
   readonly attributes: Attributes & { readonly mode: number }
 }
 
-/** Several files made ready with few processes, since each costs a millisecond: `before` makes them ready and sets $s when
- * it could; then each of `moves` brings one to its place, and `after` takes away what they were made in. */
-export function staged(
-  files: readonly (NewFile & { readonly source: string })[],
-  sh: Shell,
-): { before: string; moves: string[]; after: string } {
-  const ready = files.map(({ path, source, attributes }) => {
-    const directory = parentOf(path)
-    return { path, directory, source, attributes, at: `${besides(directory, sh)}/${nameOfBlob(source)}` }
-  })
-  const directories = [...new Set(ready.map((f) => f.directory))]
-  const together = (key: (f: (typeof ready)[number]) => string | undefined) => {
+/** Several files made ready, and brought to their places, with few processes: each costs a millisecond. */
+export interface Staged {
+  /** Sets $j where all went well so far. */
+  readonly before: string
+  /** For each file: where its bytes are found when that was not possible, as a word, and how they come there. */
+  readonly apart: readonly { readonly source: string; readonly unpack: string }[]
+  /** For each file: brings it to its place if it is not there yet. */
+  readonly moves: readonly string[]
+  /** Takes away what they were made in. */
+  readonly after: string
+}
+
+/** @param files of different paths. */
+export function staged(files: readonly NewFile[], sh: Shell): Staged {
+  const directories = [...new Set(files.map((f) => parentOf(f.path)))]
+  const archives = new Map(
+    directories.map((n) => {
+      const own = files.filter((f) => parentOf(f.path) === n)
+      const members = own.map((f) => ({ name: toBytes(nameOf(f.path)), bytes: f.bytes }))
+      const places = placesInTar(members)
+      return [n, { blob: sh.blob(packTar(members)), own, at: new Map(own.map((f, i) => [f, places[i]!])) }]
+    }),
+  )
+  const made = (f: NewFile) => `${besides(parentOf(f.path), sh)}/${sh.word(nameOf(f.path))}`
+  const together = (key: (f: NewFile) => string | undefined) => {
     const groups = new Map<string, string[]>()
-    for (const f of ready) {
+    for (const f of files) {
       const value = key(f)
-      if (value !== undefined) groups.set(value, [...(groups.get(value) ?? []), f.at])
+      if (value !== undefined) groups.set(value, [...(groups.get(value) ?? []), made(f)])
     }
     return [...groups]
   }
-  const commands = [
+  const all = [...archives].map(([n, archive]) => ({ n, ...archive }))
+  const ready = [
     `mkdir -- ${directories.map((n) => besides(n, sh)).join(' ')}`,
-    ...directories.map((n) => {
-      const sources = ready.filter((f) => f.directory === n).map((f) => f.source)
-      return `cp -- ${sources.join(' ')} ${besides(n, sh)}/`
-    }),
+    ...all.map(({ n, blob }) => `tar -xmof ${blob} -C ${besides(n, sh)}`),
     ...together((f) => ownerWord(f.attributes, sh)).map(([owner, at]) => `chown ${owner} ${at.join(' ')}`),
     ...together((f) => exactMode(f.attributes.mode)).map(([mode, at]) => `chmod ${mode} ${at.join(' ')}`),
-    `sync -- ${ready.map((f) => f.at).join(' ')}`,
+    `sync -- ${files.map(made).join(' ')}`,
   ]
+  // a directory in the way is for the file's own turn
+  const free = files.map((f) => `test ! -d ${sh.word(f.path)}`).join(' && ')
+  const moveAll = all.map(({ n, own }) => `mv -f -- ${own.map(made).join(' ')} ${sh.word(n === '/' ? '/' : `${n}/`)}`)
   return {
     before: `${promise(directories, sh)}
-s=; { ${commands.join(' &&\n')}; } </dev/null >/dev/null 2>&1 && s=1 || { . "$d/t"; ${nothingLeft}; }`,
-    moves: ready.map((f) => moved(f.at, sh.word(f.path))),
-    after: `. "$d/t"; ${nothingLeft}`,
+j=; { ${ready.join(' &&\n')}; } </dev/null >/dev/null 2>&1 && j=1 || { . "$d/t"; ${nothingLeft}; }
+test -z "$j" || ! { ${free}; } || { ${moveAll.join('; ')}; } </dev/null >/dev/null 2>&1`,
+    apart: files.map((f) => {
+      const { blob, at } = archives.get(parentOf(f.path))!
+      return {
+        source: '"$d/apart"',
+        unpack: `umask 077; tail -c +${at.get(f)! + 1} ${blob} | head -c ${f.bytes.length} >"$d/apart"`,
+      }
+    }),
+    moves: files.map((f) => `test ! -e ${made(f)} || ${moved(made(f), sh.word(f.path))}`),
+    after: `test -z "$j" || { . "$d/t"; ${nothingLeft}; j=; }\n${all.map(({ blob }) => `: >${blob}`).join('; ')}`,
   }
 }

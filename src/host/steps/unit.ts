@@ -43,7 +43,7 @@ export function changeUnit(
   after: Unit,
   options: { acts?: true; watch?: number } = {},
 ): Step {
-  const { watch = 1, ...more } = options
+  const { watch = 0.5, ...more } = options
   const summary = `systemctl ${verb} ${name}`
   const links = ['enable', 'disable', 'mask', 'unmask'].includes(verb)
   const effects: Effect[] = [
@@ -101,8 +101,8 @@ n=\${s#*NRestarts=}; n=\${n%%[!0-9]*}; test "\${n:-0}" = 0 || test "$n" = "$r" |
 case $s in *ConditionResult=no*) echo "a condition of $u is not met:" >&2; ${lastWords}; exit 1;; *Type=oneshot*) exit 0;;
 *ActiveState=failed*|*ActiveState=inactive*|*SubState=auto-restart*|*again) echo "$u ended right after its start:" >&2; ${lastWords}; exit 1;; esac
 case $s in *Type=*) ;; *) exit 0;; esac
-test $((c - b)) -ge ${Math.round(seconds * 100)} && exit 0
-sleep 0.2
+l=$((${Math.round(seconds * 100)} - c + b)); test $l -gt 0 || exit 0
+test $l -lt 50 || l=50; test $l -ge 10 || l=0$l; sleep 0.$l 2>/dev/null || sleep 1
 done`
 
 /** Links to units come and go; a unit's own files stay as they are, unless a link masks it. */
