@@ -82,10 +82,10 @@ export function writeFile(
 ): Step {
   const summary = `${options.as ?? (place.stat ? 'replace' : 'create')} ${place.path} (${size(bytes.length)})`
   const change: PathChange = { to: 'file', stat: statOfNew(place, bytes.length, attributes), bytes }
-  const alone = options.validate !== undefined || keepsOwner(place, attributes)
+  const whole = withOwner(place, attributes)
   return {
     ...step(summary, place, change, (sh) => replacing(place, sh.blob(bytes), attributes, options.validate, sh)),
-    ...(alone ? {} : { file: { path: place.path, bytes, attributes } }),
+    ...(options.validate || !whole ? {} : { file: { path: place.path, bytes, attributes: whole } }),
     diff: { path: place.path, before: options.before, after: bytes },
   }
 }
@@ -116,17 +116,25 @@ function replacing(
   sh: Shell,
 ): string {
   const check = validate === undefined ? '' : validation(validate, sh)
+  const whole = withOwner(place, attributes)
   return `${temporary(place.path, sh)}
 set -C; : >"$t" || exit 1; set +C
 e=$(LC_ALL=C dd if=${source} of="$t" bs=65536 conv=fsync 2>&1) || { echo "it could not be written: $e" | head -n 1 >&2; exit 1; }
-${keepsOwner(place, attributes) ? keepOwner : ''}${chown(attributes, '', '"$t"', sh)}chmod ${exactMode(attributes.mode)} "$t" || exit 1
+${whole ? '' : keepOwner}${chown(whole ?? attributes, '', '"$t"', sh)}chmod ${exactMode(attributes.mode)} "$t" || exit 1
 ${check}${rename}`
 }
 
-const keepsOwner = (place: Place, { owner, group }: Attributes) =>
-  place.stat?.type === 'file' && (owner === undefined || group === undefined)
+/** What is to be set of a new file that takes the place of another: whose that was, it stays. Undefined where only the host
+ * can say whose it is. */
+function withOwner(place: Place, attributes: Attributes & { mode: number }) {
+  const { owner, group } = attributes
+  if (place.stat?.type !== 'file' || (owner !== undefined && group !== undefined)) return attributes
+  const { uid, gid } = place.stat
+  if (uid === undefined || gid === undefined) return undefined
+  return { ...attributes, owner: owner ?? String(uid), group: group ?? String(gid) }
+}
 
-/** What it replaces says whose it is, also where that was not known when it was planned. */
+/** What it replaces says whose it is. */
 const keepOwner = `o=$(stat -c %u:%g -- "$p") && chown "$o" "$t" || exit 1\n`
 
 function validation(argv: readonly string[], sh: Shell): string {
