@@ -26,11 +26,12 @@ export class Model {
   get<A>(read: Read<A>): A | Unknown | undefined {
     const base = this.#base.get(read.key)
     if (!base) return undefined
+    if (read.kind === entryKind) return this.#entryAfter(read.key, base.answer, this.#log.length) as A | Unknown
     let { upTo, answer } = this.#now.get(read.key) ?? { upTo: 0, answer: base.answer }
     if (upTo < this.#log.length) {
       for (; upTo < this.#log.length; upTo++) {
         const at = upTo
-        answer = this.#log[at]!.change(read, answer, (path) => this.#entryAfter(path, at))
+        answer = this.#log[at]!.change(read, answer, (path) => this.#knownEntry(path, at))
       }
       this.#now.set(read.key, { upTo, answer })
     }
@@ -51,7 +52,7 @@ export class Model {
     if (planned === this.#log.length) return
     this.#log.length = planned
     this.#now.clear()
-    this.#entries.clear()
+    for (const history of this.#entries.values()) history.length = Math.min(history.length, planned + 1)
   }
 
   learn(reads: readonly Read[], answers: ReadonlyMap<string, unknown>): void {
@@ -108,18 +109,24 @@ export class Model {
 
   /** An entry as it is after that many of the planned effects: a link may have been replaced by then. Undefined where that is
    * not known. */
-  #entryAfter(path: string, effects: number): Entry | undefined {
-    const asked = entry(path)
-    const base = this.#base.get(asked.key)?.answer as Entry | undefined
-    if (!base || effects === 0) return base
-    const history = this.#entries.get(asked.key) ?? [base]
-    this.#entries.set(asked.key, history)
+  #knownEntry(path: string, effects: number): Entry | undefined {
+    const { key } = entry(path)
+    const base = this.#base.get(key)?.answer
+    const now = base && this.#entryAfter(key, base, effects)
+    return now instanceof Unknown ? undefined : (now as Entry | undefined)
+  }
+
+  #entryAfter(key: string, base: unknown, effects: number): Entry | Unknown {
+    const history = this.#entries.get(key) ?? [base as Entry]
+    this.#entries.set(key, history)
     for (let i = history.length - 1; i < effects; i++) {
       const now = history[i]!
-      history.push(now instanceof Unknown ? now : (this.#log[i]!.change(asked, now, () => now) as Entry | Unknown))
+      const asked = now instanceof Unknown ? undefined : entry(now.path)
+      history.push(
+        asked === undefined ? now : (this.#log[i]!.change(asked, now, () => now as Entry) as Entry | Unknown),
+      )
     }
-    const now = history[effects]!
-    return now instanceof Unknown ? undefined : now
+    return history[effects]!
   }
 
   readonly #entryOf: EntryOf = (path) => this.#base.get(entry(path).key)?.answer as Entry | undefined

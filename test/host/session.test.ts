@@ -151,13 +151,12 @@ test('steps that share a script: each end is told at once, the first that fails 
 
 test('the order to stop ends a shared script behind the step that runs', async () => {
   const session = open()
-  const ends = session.steps(
-    ['e=0', 'until test -e "$d/x"; do sleep 0.02; done; e=0', 'echo no >&3; e=0', 'e=0'].map((t) => ({
-      text: Buffer.from(t),
-    })),
-  )
-  await ends[0]
+  const mark = join(scratch, 'second')
+  const second = `: >${mark}; until test -e "$d/x"; do sleep 0.02; done; e=0`
+  const ends = session.steps(['e=0', second, 'echo no >&3; e=0', 'e=0'].map((t) => ({ text: Buffer.from(t) })))
+  while (!existsSync(mark)) await new Promise((r) => setTimeout(r, 20))
   session.stop()
+  rmSync(mark)
   assert.equal(
     (await Promise.all(ends)).map((e) => [e.status, e.output.toString()]),
     [

@@ -94,15 +94,15 @@ l=$(journalctl --no-pager -q -o cat -n 15 --since "@$(($(date +%s) - (c - b) / 1
 test -n "$l" || l=$(systemctl status --no-pager -n 15 -- "$u"); printf '%s\\n' "$l" >&2`
 
 // systemd may still count the restarts of the time before: only another number is news
-const staysUp = (seconds: number) => `while :; do C
+const staysUp = (seconds: number) => `while :; do C; l=$((${Math.round(seconds * 100)} - c + b)); left=$l
+if test $l -gt 0; then test $l -lt 50 || l=50; test $l -ge 10 || l=0$l; sleep 0.$l 2>/dev/null || sleep 1; fi
 s=$(systemctl show --property=Type,RemainAfterExit,ActiveState,SubState,NRestarts,ConditionResult -- "$u")
 case $s in *Type=oneshot*) case $s in *RemainAfterExit=no*) exit 0;; esac;; esac
 n=\${s#*NRestarts=}; n=\${n%%[!0-9]*}; test "\${n:-0}" = 0 || test "$n" = "$r" || s="$s again"
 case $s in *ConditionResult=no*) echo "a condition of $u is not met:" >&2; ${lastWords}; exit 1;; *Type=oneshot*) exit 0;;
 *ActiveState=failed*|*ActiveState=inactive*|*SubState=auto-restart*|*again) echo "$u ended right after its start:" >&2; ${lastWords}; exit 1;; esac
 case $s in *Type=*) ;; *) exit 0;; esac
-l=$((${Math.round(seconds * 100)} - c + b)); test $l -gt 0 || exit 0
-test $l -lt 50 || l=50; test $l -ge 10 || l=0$l; sleep 0.$l 2>/dev/null || sleep 1
+test $left -gt 50 || exit 0
 done`
 
 /** Links to units come and go; a unit's own files stay as they are, unless a link masks it. */
