@@ -1,5 +1,6 @@
 import {
   bootTime,
+  canBeEnabled,
   changeUnit,
   content,
   daemonReload,
@@ -20,7 +21,7 @@ import {
   type UnitSections,
   UnknownValue,
   unit,
-  unitDirectives,
+  unitAfter,
   unitName,
   unitWarnings,
   verifyUnit,
@@ -174,7 +175,7 @@ function wishes(p: P, now: Unit, written: Buffer | undefined, newest: number) {
     return fail(`${name} has no [Install] section: there is nothing to enable`, {
       hint: 'add `Install: { WantedBy: multi-user.target }`, or drop `enabled`',
     })
-  let unitNow = written === undefined ? now : asWritten(now, written, isNew)
+  let unitNow = written === undefined ? now : unitAfter(now, written, isNew)
   if (written !== undefined || now.needsReload) {
     unitNow = { ...unitNow, needsReload: false }
     steps.push(daemonReload(unitNow))
@@ -192,37 +193,6 @@ function wishes(p: P, now: Unit, written: Buffer | undefined, newest: number) {
   runState(p, unitNow, newest, run)
   if (p.masked === true && !wasMasked) run('mask', { load: 'masked', enabled: 'masked' })
   return steps
-}
-
-function canBeEnabled(bytes: Buffer): boolean {
-  return unitDirectives(bytes.toString('utf8')).some(
-    (d) => d.section === 'Install' && /^(WantedBy|RequiredBy|UpheldBy|Alias|Also)$/.test(d.name),
-  )
-}
-
-function enabledWhenNew(name: string, bytes: Buffer): string | undefined {
-  if (!canBeEnabled(bytes)) return 'static'
-  const wanted = unitDirectives(bytes.toString('utf8')).some((d) => /^(Wanted|Required|Upheld)By$/.test(d.name))
-  return wanted && !isTemplate(name) ? 'disabled' : undefined
-}
-
-/** A unit as systemd sees it once its file is written and read. */
-function asWritten(now: Unit, bytes: Buffer, isNew: boolean): Unit {
-  const last = (name: string) =>
-    unitDirectives(bytes.toString('utf8')).findLast((d) => d.section === 'Service' && d.name === name)?.value
-  const [type, remains] = [last('Type'), last('RemainAfterExit')]
-  const service = {
-    type: type ?? (isNew ? undefined : now.type),
-    remainsAfterExit: remains === undefined ? !isNew && now.remainsAfterExit : /^(yes|true|1|on)$/.test(remains),
-  }
-  if (!isNew) return { ...now, ...service }
-  const kept = ['enabled', 'enabled-runtime', 'masked'].includes(now.enabled ?? '')
-  return {
-    ...now,
-    ...service,
-    load: now.load === 'masked' ? 'masked' : 'loaded',
-    enabled: kept ? now.enabled : enabledWhenNew(now.name, bytes),
-  }
 }
 
 function runState(

@@ -5,7 +5,7 @@ import { capabilitiesKind, outputKind } from './reads/command.ts'
 import { type Content, checksumKind, contentKind, type Sum, type SumQuestion, sumKind } from './reads/content.ts'
 import { type Entry, entryKind, followed, parentOf, type Spot, type Stat } from './reads/entry.ts'
 import { type Tree, treeKind } from './reads/tree.ts'
-import { unitKind } from './reads/unit.ts'
+import { newUnit, type Unit, unitKind } from './reads/unit.ts'
 
 /** What a step does to what is known: for any answer, the answer afterwards. The same answer (by identity) where the step
  * does not touch it; `Unknown` where it may, and nobody can say how. When in doubt: Unknown. */
@@ -39,8 +39,11 @@ export function pathEffect(because: string, real: string, change: PathChange, wa
   return {
     change: (read, answer, at) => {
       if (answer instanceof Unknown) return answer
-      if (read.kind === unitKind && change.to !== 'attributes')
-        return isUnitFile(real, read.question as string) ? unknown : answer
+      if (read.kind === unitKind && change.to !== 'attributes') {
+        if (!isUnitFile(real, read.question as string)) return answer
+        const bytes = change.to === 'file' ? change.bytes : undefined
+        return (bytes && newUnit(answer as Unit, real, bytes)) ?? unknown
+      }
       const paths = read.kind.paths?.(read.question)
       if (!paths) return answer
       return paths.reduce<unknown>((now, path) => {

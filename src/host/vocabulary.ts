@@ -31,7 +31,7 @@ export {
 } from './reads/entry.ts'
 export { installedPackage, type Package, packageLatest } from './reads/package.ts'
 export { type Tree, tree } from './reads/tree.ts'
-export { bootTime, isTemplate, type Unit, unit, unitName } from './reads/unit.ts'
+export { bootTime, canBeEnabled, isTemplate, type Unit, unit, unitAfter, unitName } from './reads/unit.ts'
 export type { Diff, Step, StepEnd } from './step.ts'
 export { changeAccount, changeGroup, makeHome } from './steps/account.ts'
 export type { Attributes } from './steps/attributes.ts'

@@ -21,6 +21,7 @@ check('a unit is written, enabled, started, and verified before it replaces a go
     failures(lab)
     restartAfter(lab)
     lasting(lab)
+    placed(lab)
   } finally {
     lab.stop()
   }
@@ -182,6 +183,34 @@ function failures(lab: Lab): void {
   assert.match(applied.join('\n'), /traps.service:2: Unknown key 'Foo'/)
   const none = runTasks(lab, 'check', [{ systemd_unit: { name: 'nosuch', state: 'started' } }])
   assert.match(none.tasks[0]?.message ?? '', /there is no unit nosuch.service/)
+}
+
+/** A unit's file that another task places is known before systemd has read it: check tells what apply does, in two trips. */
+function placed(lab: Lab): void {
+  const text = '[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\n'
+  const tasks = (name: string, content: string) => [
+    { copy: { content, dest: `/etc/systemd/system/${name}.service` } },
+    { systemd_unit: { name, enabled: true, state: 'started' } },
+  ]
+  const predicted = runTasks(lab, 'check', tasks('placed', text))
+  assert.equal(predicted.statuses, ['changed', 'changed'], predicted.text)
+  assert.equal(predicted.tasks[1]!.changes, ['systemctl enable placed.service', 'systemctl start placed.service'])
+  const done = runTasks(lab, 'apply', tasks('placed', text))
+  assert.equal(done.statuses, ['changed', 'changed'], done.text)
+  assert.equal(done.tasks[1]!.changes, predicted.tasks[1]!.changes)
+  assert.match(lab.run('h1', ['systemctl', 'is-active', 'placed']).stdout, /^active/)
+  assert.equal(runTasks(lab, 'apply', tasks('placed', text)).statuses, ['ok', 'ok'])
+  const bad = runTasks(
+    lab,
+    'apply',
+    tasks('bad-one', '[Service]\nType=simple\n[Install]\nWantedBy=multi-user.target\n'),
+  )
+  assert.equal(bad.statuses, ['changed', 'failed'], bad.text)
+  assert.match(bad.tasks[1]!.message ?? '', /systemctl (enable|start) bad-one.service: exit status 1.*bad.*setting/s)
+  // without a task that starts it, a bad file is no business of this run
+  const idle = [tasks('bad-two', '[Service]\nType=simple\n')[0]!, { systemd_unit: { name: 'bad-two', enabled: false } }]
+  const left = runTasks(lab, 'apply', idle)
+  assert.equal(left.statuses, ['changed', 'ok'], left.text)
 }
 
 /** While a service is watched other tasks go on; what becomes of it is told in its turn, once. */

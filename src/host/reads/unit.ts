@@ -1,3 +1,4 @@
+import { unitDirectives } from '../../formats/unit.ts'
 import { fromBytes } from '../bytes.ts'
 import { type Read, type ReadKind, read } from '../read.ts'
 import type { Shell } from '../shell.ts'
@@ -21,6 +22,8 @@ export interface Unit {
   readonly remainsAfterExit: boolean | undefined
   /** When what runs now was started, in seconds since the host itself was (`bootTime`); 0 when it never was. */
   readonly startedAt: number | undefined
+  /** What its file says, which systemd has not read: it may find fault with it. */
+  readonly guessed?: true
 }
 
 const properties = [
@@ -98,7 +101,8 @@ export const unitKind: ReadKind<string, Unit> = {
   key: (name) => name,
   script,
   parse,
-  difference: (p, a) => fieldDifference(['load', 'active', 'enabled', 'needsReload'], resting(p), resting(a)),
+  difference: (p, a) =>
+    p.guessed ? undefined : fieldDifference(['load', 'active', 'enabled', 'needsReload'], resting(p), resting(a)),
 }
 
 /** When the host was started, in seconds since 1970. */
@@ -115,4 +119,46 @@ const bootKind: ReadKind<string, number> = {
   },
   // it is not predicted
   difference: () => undefined,
+}
+
+/** Whether its file says how it is enabled. */
+export function canBeEnabled(bytes: Buffer): boolean {
+  return unitDirectives(fromBytes(bytes)).some(
+    (d) => d.section === 'Install' && /^(WantedBy|RequiredBy|UpheldBy|Alias|Also)$/.test(d.name),
+  )
+}
+
+function enabledWhenNew(name: string, bytes: Buffer): string | undefined {
+  if (!canBeEnabled(bytes)) return 'static'
+  const wanted = unitDirectives(fromBytes(bytes)).some((d) => /^(Wanted|Required|Upheld)By$/.test(d.name))
+  return wanted && !isTemplate(name) ? 'disabled' : undefined
+}
+
+/** A unit as systemd sees it once this file is written and read.
+ * @param whole the file is the unit's own, not a drop-in. */
+export function unitAfter(now: Unit, bytes: Buffer, whole: boolean): Unit {
+  const last = (name: string) =>
+    unitDirectives(fromBytes(bytes)).findLast((d) => d.section === 'Service' && d.name === name)?.value
+  const [type, remains] = [last('Type'), last('RemainAfterExit')]
+  const service = {
+    type: type ?? (whole ? undefined : now.type),
+    remainsAfterExit: remains === undefined ? !whole && now.remainsAfterExit : /^(yes|true|1|on)$/.test(remains),
+  }
+  if (!whole) return { ...now, ...service }
+  const kept = ['enabled', 'enabled-runtime', 'masked'].includes(now.enabled ?? '')
+  return {
+    ...now,
+    ...service,
+    load: now.load === 'masked' ? 'masked' : 'loaded',
+    enabled: kept ? now.enabled : enabledWhenNew(now.name, bytes),
+  }
+}
+
+/** A unit that there was not, once its file is in `/etc/systemd/system`: what can be said of it before systemd has read it.
+ * Undefined where nothing can be said. */
+export function newUnit(now: Unit, path: string, bytes: Buffer): Unit | undefined {
+  const { name, load, active, guessed } = now
+  const isNew = (load === 'not-found' && active === 'inactive') || guessed
+  if (!isNew || name.includes('@') || path !== `/etc/systemd/system/${name}`) return undefined
+  return { ...unitAfter(now, bytes, true), needsReload: false, guessed: true }
 }

@@ -4,12 +4,15 @@ import { type Unit, unit, unitKind } from '../reads/unit.ts'
 import type { Step } from '../step.ts'
 import { tool } from './tool.ts'
 
+/** What systemd has read is no guess any more. */
+const read = ({ guessed: _, ...unit }: Unit): Unit => unit
+
 /** Has systemd read its unit files again.
  * @param after a unit as it will be then; of the others nothing is known. */
 export function daemonReload(after?: Unit): Step {
   const summary = 'systemctl daemon-reload'
   const effects: Effect[] = [unknownEffect(summary, (read) => read.kind === unitKind)]
-  if (after) effects.push(answerEffect(unit(after.name), after))
+  if (after) effects.push(answerEffect(unit(after.name), read(after)))
   return tool(summary, ['systemctl', 'daemon-reload'], effects, { inline: true })
 }
 
@@ -54,7 +57,7 @@ export function changeUnit(
         : links && touchesLinks(verb, name, read.kind.paths?.(read.question)),
     ),
     unknownEffect(summary, (read) => read.kind === outputKind && !links),
-    answerEffect(unit(name), after),
+    answerEffect(unit(name), read(after)),
   ]
   const plain = tool(summary, ['systemctl', '--no-ask-password', verb, '--', name], effects, { ...more, inline: true })
   // what is stopped need not last
