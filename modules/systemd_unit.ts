@@ -69,9 +69,8 @@ const params = {
       type: 'number',
       minimum: 0,
       maximum: 600,
-      default: 0.5,
       description:
-        'How many seconds a service is watched after its start, while other tasks go on; when it ends meanwhile, that is a failure.',
+        'How many seconds a service is watched after its start, while other tasks go on; when it ends meanwhile, that is a failure. Without it as long as it is busy starting: 0.3 to 1.',
     },
     verify: {
       type: 'boolean',

@@ -39,14 +39,14 @@ const ignorable = "-e '[Ii]gnor' -e 'will be removed soon'"
 /** Runs `systemctl VERB NAME`. A service that was started has to be still there after a while; otherwise the step fails
  * with the end of its log.
  * @param after the unit as it will be.
- * @param options.watch how many seconds it is watched after its start. */
+ * @param options.watch how many seconds it is watched after its start; by itself no longer than it is busy. */
 export function changeUnit(
   verb: string,
   name: string,
   after: Unit,
-  options: { acts?: true; watch?: number } = {},
+  options: { acts?: true; watch?: number | undefined } = {},
 ): Step {
-  const { watch = 0.5, ...more } = options
+  const { watch, ...more } = options
   const summary = `systemctl ${verb} ${name}`
   const links = ['enable', 'disable', 'mask', 'unmask'].includes(verb)
   const effects: Effect[] = [
@@ -96,16 +96,28 @@ const lastWords = `journalctl --sync >/dev/null 2>&1; p=$(systemctl show --prope
 l=$(journalctl --no-pager -q -o cat -n 15 --since "@$(($(date +%s) - (c - b) / 100))" _SYSTEMD_UNIT="$u" + UNIT="$u" + _PID="\${p:-0}" 2>/dev/null)
 test -n "$l" || l=$(systemctl status --no-pager -n 15 -- "$u"); printf '%s\\n' "$l" >&2`
 
+/** Hundredths of a second that a service is watched: all of them where somebody said how long, otherwise no longer than it
+ * is busy, since one that waits for work has started. */
+const shortest = 30
+const longest = 100
+
 // systemd may still count the restarts of the time before: only another number is news
-const staysUp = (seconds: number) => `while :; do C; l=$((${Math.round(seconds * 100)} - c + b)); left=$l
-if test $l -gt 0; then test $l -lt 50 || l=50; test $l -ge 10 || l=0$l; sleep 0.$l 2>/dev/null || sleep 1; fi
-s=$(systemctl show --property=Type,RemainAfterExit,ActiveState,SubState,NRestarts,ConditionResult -- "$u")
+const staysUp = (seconds: number | undefined) => `S() { l=$(($1 - c + b)); test $l -gt 0 || return 0
+test $l -lt 50 || l=50; test $l -ge 10 || l=0$l; sleep 0.$l 2>/dev/null || sleep 1; }
+B() { read -r _ n s _ 2>/dev/null <"/proc/$p/stat" || return 0; case "$n $s" in "(("*|*" R"|*" D") return 0;; esac; return 1; }
+C; S ${seconds === undefined ? shortest : Math.round(seconds * 100)}; while :; do C
+s=$(systemctl show --property=Type,RemainAfterExit,ActiveState,SubState,NRestarts,ConditionResult,MainPID -- "$u")
 case $s in *Type=oneshot*) case $s in *RemainAfterExit=no*) exit 0;; esac;; esac
 n=\${s#*NRestarts=}; n=\${n%%[!0-9]*}; test "\${n:-0}" = 0 || test "$n" = "$r" || s="$s again"
+p=\${s#*MainPID=}; p=\${p%%[!0-9]*}
 case $s in *ConditionResult=no*) echo "a condition of $u is not met:" >&2; ${lastWords}; exit 1;; *Type=oneshot*) exit 0;;
 *ActiveState=failed*|*ActiveState=inactive*|*SubState=auto-restart*|*again) echo "$u ended right after its start:" >&2; ${lastWords}; exit 1;; esac
 case $s in *Type=*) ;; *) exit 0;; esac
-test $left -gt 50 || exit 0
+${
+  seconds === undefined
+    ? `test $((c - b)) -lt ${longest} && B || exit 0; sleep 0.1 2>/dev/null || sleep 1`
+    : `test $((c - b)) -lt ${Math.round(seconds * 100)} || exit 0; S ${Math.round(seconds * 100)}`
+}
 done`
 
 /** Links to units come and go; a unit's own files stay as they are, unless a link masks it. */
