@@ -16,6 +16,15 @@ const ssh2Addon = {
     build.onResolve({ filter: /\/sshcrypto\.node$/ }, () => ({ path, external: true }))
   },
 }
+/** What of ssh2 nobody here uses would load HTTP and TLS of Node first. */
+const ssh2Rest = {
+  name: 'ssh2-rest',
+  setup(build) {
+    build.onLoad({ filter: /\/ssh2\/lib\/(http-agents|server|keygen)\.js$/ }, () => ({
+      contents: 'module.exports = {}',
+    }))
+  },
+}
 await build({
   entryPoints: [join(root, 'src/main.ts'), join(root, 'src/module.ts')],
   outdir: join(root, 'dist'),
@@ -27,7 +36,7 @@ await build({
   target: 'node20',
   // native addons are found only where npm put them
   external: ['pkcs11js', 'cpu-features'],
-  plugins: [ssh2Addon],
+  plugins: [ssh2Addon, ssh2Rest],
   define: { __dirname: 'import.meta.dirname' },
   chunkNames: 'chunks/[name]-[hash]',
   banner: {
