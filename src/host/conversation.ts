@@ -111,7 +111,8 @@ export class Conversation {
       return stepEnd(step, await ended)
     } catch (e) {
       if (!(e instanceof SessionLost)) throw e
-      if (!this.#session.started) throw startFailure(e, this.#become)
+      // a shell that ended by itself started nothing; one that fell silent may have
+      if (!this.#session.started && e.code !== undefined) throw startFailure(e, this.#become)
       return { outcome: 'lost', status: undefined, stdout: none, stderr: Buffer.from(e.message), ms: 0 }
     }
   }

@@ -56,6 +56,20 @@ test('a shell that can not be started is a reason', async () => {
   assert.match((e as ConnectError).message, /private directory/)
 })
 
+test('what went ahead of a shell that was never heard of may have run', async () => {
+  const silent = (command: string): Connection => ({ exec: async () => openLocal(command), close: async () => {} })
+  const step: Step = { summary: 'act', script: () => 'true', effects: [] }
+  const outcome = async (connection: Connection) => {
+    const { ends } = (await Conversation.open(connection)).apply([{ step, timeout: undefined }], [])
+    return ends[0]!.then(
+      (end) => end.outcome,
+      (e) => e.constructor.name,
+    )
+  }
+  assert.is(await outcome(silent('kill -KILL $$')), 'lost')
+  assert.is(await outcome(silent('exit 1')), 'ConnectError')
+})
+
 /** Applies steps one after the other, each made from the model, and compares every prediction with the host. */
 async function predictions(reads: readonly Read[], make: ((at: (path: string) => Entry) => Step)[]): Promise<void> {
   const talk = await Conversation.open(local)
