@@ -8,7 +8,7 @@ import { type Attributes, exactMode, ownerWord } from './attributes.ts'
 // shell text, how to take away what is beside: a script does so however it ends, and the loop where a script was killed.
 
 /** A name beside shows the process that is at work there. */
-const besides = (directory: string, sh: Shell) => `${sh.word(`${directory === '/' ? '' : directory}/.runbook.`)}"$k"`
+const besides = (directory: string, sh: Shell) => `${sh.word(`${directory === '/' ? '' : directory}/.runbook.`)}"$key"`
 
 /** Takes away what a host that went down left in these directories: its process is gone, and has not written for a while
  * (a directory that hosts share may hold another's). */
@@ -21,12 +21,15 @@ fi
 done`
 }
 
-/** Promises that what is made in these directories goes however the script ends. */
+const away = (directories: readonly string[], sh: Shell) =>
+  `rm -rf -- ${directories.map((n) => besides(n, sh)).join(' ')}`
+
+/** Promises that what is made in these directories goes however the script ends; $d may be gone by then. */
 function promise(directories: readonly string[], sh: Shell): string {
-  const away = `rm -rf -- ${directories.map((n) => besides(n, sh)).join(' ')}`
+  const goes = away(directories, sh)
   return `${sweep(directories, sh)}
-k=$$.\${d##*.}; umask 077; printf 'k=%s; %s\\n' "$k" ${sh.word(away)} >"$d/t"
-trap '. "$d/t"; : >"$d/t"' 0; trap 'exit 143' 1 2 3 13 15`
+key=$$.\${d##*.}; umask 077; printf 'key=%s; %s\\n' "$key" ${sh.word(goes)} >"$d/t"
+trap ${sh.word(`${goes}; : >"$d/t"`)} 0; trap 'exit 143' 1 2 3 13 15`
 }
 
 const nothingLeft = ': >"$d/t"; trap - 0'
@@ -96,12 +99,13 @@ export function staged(files: readonly NewFile[], sh: Shell): Staged {
     ...together((f) => exactMode(f.attributes.mode)).map(([mode, at]) => `chmod ${mode} ${at.join(' ')}`),
     `sync -- ${files.map(made).join(' ')}`,
   ]
+  const goes = away(directories, sh)
   // a directory in the way is for the file's own turn
   const free = files.map((f) => `test ! -d ${sh.word(f.path)}`).join(' && ')
   const moveAll = all.map(({ n, own }) => `mv -f -- ${own.map(made).join(' ')} ${sh.word(n === '/' ? '/' : `${n}/`)}`)
   return {
     before: `${promise(directories, sh)}
-j=; { ${ready.join(' &&\n')}; } </dev/null >/dev/null 2>&1 && j=1 || { . "$d/t"; ${nothingLeft}; }
+j=; { ${ready.join(' &&\n')}; } </dev/null >/dev/null 2>&1 && j=1 || { ${goes}; ${nothingLeft}; }
 test -z "$j" || ! { ${free}; } || { ${moveAll.join('; ')}; } </dev/null >/dev/null 2>&1`,
     apart: files.map((f) => {
       const { blob, at } = archives.get(parentOf(f.path))!
@@ -111,6 +115,6 @@ test -z "$j" || ! { ${free}; } || { ${moveAll.join('; ')}; } </dev/null >/dev/nu
       }
     }),
     moves: files.map((f) => `test ! -e ${made(f)} || ${moved(made(f), sh.word(f.path))}`),
-    after: `test -z "$j" || { . "$d/t"; ${nothingLeft}; j=; }\n${all.map(({ blob }) => `: >${blob}`).join('; ')}`,
+    after: `test -z "$j" || { ${goes}; ${nothingLeft}; j=; }\n${all.map(({ blob }) => `: >${blob}`).join('; ')}`,
   }
 }
