@@ -22,6 +22,7 @@ check('a unit is written, enabled, started, and verified before it replaces a go
     restartAfter(lab)
     lasting(lab)
     placed(lab)
+    several(lab)
   } finally {
     lab.stop()
   }
@@ -211,6 +212,32 @@ function placed(lab: Lab): void {
   const idle = [tasks('bad-two', '[Service]\nType=simple\n')[0]!, { systemd_unit: { name: 'bad-two', enabled: false } }]
   const left = runTasks(lab, 'apply', idle)
   assert.equal(left.statuses, ['changed', 'ok'], left.text)
+}
+
+/** A unit that has nothing to do with another is known whatever becomes of that one; one that it starts is not. */
+function several(lab: Lab): void {
+  const task = (name: string, Unit: object = {}) => ({
+    systemd_unit: { name, unit: { Unit, ...sleeper }, enabled: true, state: 'started' },
+  })
+  const apart = [
+    task('first'),
+    task('second', { After: 'network-online.target', Wants: 'network-online.target' }),
+    task('third'),
+  ]
+  const predicted = runTasks(lab, 'check', apart)
+  assert.equal(predicted.statuses, ['changed', 'changed', 'changed'], predicted.text)
+  const done = runTasks(lab, 'apply', apart)
+  assert.equal(
+    done.tasks.map((t) => t.changes),
+    predicted.tasks.map((t) => t.changes),
+    done.text,
+  )
+  assert.equal(runTasks(lab, 'apply', apart).statuses, ['ok', 'ok', 'ok'])
+  const bound = [task('puller', { Wants: 'pulled.service' }), { systemd_unit: { name: 'pulled', state: 'started' } }]
+  runTasks(lab, 'apply', [{ systemd_unit: { name: 'pulled', unit: sleeper } }])
+  assert.equal(runTasks(lab, 'check', bound).statuses, ['changed', 'unknown'])
+  const pulled = runTasks(lab, 'apply', bound)
+  assert.equal(pulled.statuses, ['changed', 'ok'], pulled.text)
 }
 
 /** While a service is watched other tasks go on; what becomes of it is told in its turn, once. */

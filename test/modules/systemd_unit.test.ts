@@ -16,6 +16,9 @@ const stopped: Unit = {
   type: 'simple',
   remainsAfterExit: false,
   startedAt: 0,
+  pulls: ['sysinit.target', 'system.slice'],
+  pulledBy: [],
+  aliases: undefined,
 }
 const none: Unit = { ...stopped, load: 'not-found', enabled: '', type: '' }
 const running: Unit = { ...stopped, active: 'active', sub: 'running', startedAt: 1000, enabled: 'enabled' }

@@ -22,14 +22,37 @@ export interface Unit {
   readonly remainsAfterExit: boolean | undefined
   /** When what runs now was started, in seconds since the host itself was (`bootTime`); 0 when it never was. */
   readonly startedAt: number | undefined
+  /** Units that start, end or fail with it, and those that make it start; undefined where that is not known. */
+  readonly pulls: readonly string[] | undefined
+  readonly pulledBy: readonly string[] | undefined
+  /** Other names that enabling gives it; undefined where its file was not seen. */
+  readonly aliases: readonly string[] | undefined
   /** What its file says, which systemd has not read: it may find fault with it. */
   readonly guessed?: true
 }
 
+const names = (text: string) => text.split(' ').filter((n) => n !== '')
+const pulling = names('Requires Requisite Wants BindsTo Upholds Conflicts Triggers OnFailure OnSuccess')
+const following = names('RequiredBy BoundBy ConsistsOf PropagatesStopTo TriggeredBy')
+const wanting = names('WantedBy RequiredBy UpheldBy')
 const properties = [
-  'Names LoadState ActiveState SubState UnitFileState FragmentPath DropInPaths NeedDaemonReload Type RemainAfterExit',
-  'ActiveEnterTimestampMonotonic ExecMainStartTimestampMonotonic',
-].flatMap((line) => line.split(' '))
+  ...names('Names LoadState ActiveState SubState UnitFileState FragmentPath DropInPaths NeedDaemonReload Type'),
+  ...names('RemainAfterExit ActiveEnterTimestampMonotonic ExecMainStartTimestampMonotonic'),
+  ...new Set([...pulling, ...following, ...wanting]),
+]
+
+/** What is up on every host that runs, or groups what is. */
+const isGround = (name: string) =>
+  /^(sysinit|basic|shutdown|umount|local-fs|remote-fs|network|network-pre|network-online|time-sync|time-set|nss-lookup|multi-user)\.target$|\.(slice|mount|device)$/.test(
+    name,
+  )
+
+/** Whether a unit may be another one once `changed` was started or stopped. */
+export function comesAndGoes(changed: Unit, other: Unit): boolean {
+  const { pulls } = changed
+  if (!pulls || !other.pulledBy) return true
+  return pulls.some((n) => !isGround(n) || other.pulledBy!.includes(n))
+}
 
 /** @param name with its suffix, as `vault.service`. */
 export function unit(name: string): Read<Unit> {
@@ -46,8 +69,8 @@ export function unitName(name: string): string {
 /** Of a template only its instances run. */
 export const isTemplate = (name: string) => /@\.[a-z]+$/.test(name)
 
-function script(names: readonly string[], sh: Shell): string {
-  const [templates, units] = [names.filter(isTemplate), names.filter((n) => !isTemplate(n))]
+function script(asked: readonly string[], sh: Shell): string {
+  const [templates, units] = [asked.filter(isTemplate), asked.filter((n) => !isTemplate(n))]
   const show = `systemctl show --no-pager --property=${properties.join()} -- ${sh.words(units)} >&3 2>/dev/null`
   // systemctl show refuses them, and all others with them
   const ask = `for n in ${sh.words(templates)}; do printf '\\nNames=%s\\nUnitFileState=%s\\n' "$n" "$(systemctl is-enabled -- "$n" 2>/dev/null)" >&3; done`
@@ -55,7 +78,7 @@ function script(names: readonly string[], sh: Shell): string {
 ${templates.length === 0 ? ':' : ask}`
 }
 
-function parse(output: Buffer, names: readonly string[]): Unit[] {
+function parse(output: Buffer, asked: readonly string[]): Unit[] {
   const blocks = fromBytes(output).trim().split(/\n\n+/)
   const found = new Map<string, Map<string, string>>()
   for (const block of blocks) {
@@ -63,9 +86,9 @@ function parse(output: Buffer, names: readonly string[]): Unit[] {
       block.split('\n').map((l) => [l.slice(0, l.indexOf('=')), l.slice(l.indexOf('=') + 1)] as const),
     )
     // a unit answers under each of its names
-    for (const name of fields.get('Names')?.split(' ') ?? []) found.set(name, fields)
+    for (const name of names(fields.get('Names') ?? '')) found.set(name, fields)
   }
-  return names.map((name) => unitOf(name, found.get(name) ?? new Map()))
+  return asked.map((name) => unitOf(name, found.get(name) ?? new Map()))
 }
 
 function unitOf(name: string, fields: ReadonlyMap<string, string>): Unit {
@@ -80,13 +103,14 @@ function unitOf(name: string, fields: ReadonlyMap<string, string>): Unit {
     sub: get('SubState'),
     enabled: enabled === 'not-found' ? '' : enabled,
     fragment: get('FragmentPath'),
-    dropIns: get('DropInPaths')
-      .split(' ')
-      .filter((p) => p !== ''),
+    dropIns: names(get('DropInPaths')),
     needsReload: get('NeedDaemonReload') === 'yes',
     type: get('Type'),
     remainsAfterExit: get('RemainAfterExit') === 'yes',
     startedAt: since / 1e6,
+    pulls: [...pulling, ...following].flatMap((key) => names(get(key))),
+    pulledBy: wanting.flatMap((key) => names(get(key))),
+    aliases: undefined,
   }
 }
 
@@ -144,13 +168,18 @@ export function unitAfter(now: Unit, bytes: Buffer, whole: boolean): Unit {
     type: type ?? (whole ? undefined : now.type),
     remainsAfterExit: remains === undefined ? !whole && now.remainsAfterExit : /^(yes|true|1|on)$/.test(remains),
   }
-  if (!whole) return { ...now, ...service }
+  if (!whole) return { ...now, ...service, pulls: undefined, pulledBy: undefined }
+  const listed = (keys: readonly string[]) =>
+    unitDirectives(fromBytes(bytes)).flatMap((d) => (keys.includes(d.name) ? names(d.value) : []))
   const kept = ['enabled', 'enabled-runtime', 'masked'].includes(now.enabled ?? '')
   return {
     ...now,
     ...service,
     load: now.load === 'masked' ? 'masked' : 'loaded',
     enabled: kept ? now.enabled : enabledWhenNew(now.name, bytes),
+    pulls: now.load === 'not-found' ? listed([...pulling, 'Sockets', 'Also']) : undefined,
+    pulledBy: now.load === 'not-found' ? listed(wanting) : undefined,
+    aliases: listed(['Alias', 'Also', 'DefaultInstance']),
   }
 }
 

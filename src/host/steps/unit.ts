@@ -1,18 +1,23 @@
 import { answerEffect, type Effect, unknownEffect } from '../effect.ts'
+import type { Read } from '../read.ts'
 import { outputKind } from '../reads/command.ts'
-import { type Unit, unit, unitKind } from '../reads/unit.ts'
+import { type Entry, entryKind } from '../reads/entry.ts'
+import { comesAndGoes, type Unit, unit, unitKind } from '../reads/unit.ts'
 import type { Step } from '../step.ts'
 import { tool } from './tool.ts'
 
 /** What systemd has read is no guess any more. */
-const read = ({ guessed: _, ...unit }: Unit): Unit => unit
+const seen = ({ guessed: _, ...unit }: Unit): Unit => unit
+
+/** A unit whose files have changed is another one once systemd has read them. */
+const isReread = (other: Unit) => other.needsReload !== false
 
 /** Has systemd read its unit files again.
- * @param after a unit as it will be then; of the others nothing is known. */
+ * @param after a unit as it will be then. */
 export function daemonReload(after?: Unit): Step {
   const summary = 'systemctl daemon-reload'
-  const effects: Effect[] = [unknownEffect(summary, (read) => read.kind === unitKind)]
-  if (after) effects.push(answerEffect(unit(after.name), read(after)))
+  const effects: Effect[] = [unknownEffect(summary, (read, other) => read.kind === unitKind && isReread(other as Unit))]
+  if (after) effects.push(answerEffect(unit(after.name), seen(after)))
   return tool(summary, ['systemctl', 'daemon-reload'], effects, { inline: true })
 }
 
@@ -50,14 +55,13 @@ export function changeUnit(
   const summary = `systemctl ${verb} ${name}`
   const links = ['enable', 'disable', 'mask', 'unmask'].includes(verb)
   const effects: Effect[] = [
-    // other units come and go with it
-    unknownEffect(summary, (read) =>
+    unknownEffect(summary, (read, other) =>
       read.kind === unitKind
-        ? read.question !== name
-        : links && touchesLinks(verb, name, read.kind.paths?.(read.question)),
+        ? read.question !== name && (links ? isReread(other as Unit) : comesAndGoes(after, other as Unit))
+        : links && touchesLinks(verb, after, read, other),
     ),
     unknownEffect(summary, (read) => read.kind === outputKind && !links),
-    answerEffect(unit(name), read(after)),
+    answerEffect(unit(name), seen(after)),
   ]
   const plain = tool(summary, ['systemctl', '--no-ask-password', verb, '--', name], effects, { ...more, inline: true })
   // what is stopped need not last
@@ -120,9 +124,14 @@ ${
 }
 done`
 
-/** Links to units come and go; a unit's own files stay as they are, unless a link masks it. */
-function touchesLinks(verb: string, name: string, paths: readonly string[] = []): boolean {
+/** Links to units come and go; a file stays as it is, and so does a unit's own, unless a link masks it. */
+function touchesLinks(verb: string, { name, aliases }: Unit, read: Read, answer: unknown): boolean {
+  const among = (read.kind.paths?.(read.question) ?? []).filter((p) => /^\/(etc|run)\/systemd\//.test(p))
+  if (verb.endsWith('mask')) return among.length > 0
+  if (read.kind === entryKind && (answer as Entry).stat?.type === 'file') return false
   const own = (p: string) => p.endsWith(`/${name}`) || p.includes(`/${name}.d`)
-  const among = paths.filter((p) => p.startsWith('/etc/systemd/') || p.startsWith('/run/systemd/'))
-  return among.some((p) => verb.endsWith('mask') || !own(p))
+  const isUnit = (p: string) => /^\/(etc|run)\/systemd\/system\/[^/]+\.[a-z]+$/.test(p)
+  // a name that enabling does not give comes from elsewhere
+  const other = (p: string) => isUnit(p) && aliases !== undefined && !aliases.some((a) => p.endsWith(`/${a}`))
+  return among.some((p) => !own(p) && !other(p))
 }
