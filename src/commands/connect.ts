@@ -43,6 +43,7 @@ export async function connectTo(
   }
   return async (target) => {
     if (target.kind === 'local') return { exec: async (command) => openLocal(command), close: async () => {} }
-    return ssh!.connect(target)
+    // what the command line says comes before the inventory
+    return ssh!.connect(options.knownHosts === undefined ? target : { ...target, knownHosts: undefined })
   }
 }

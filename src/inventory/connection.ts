@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import type { Diagnostic } from '../language/diagnostic.ts'
 import { ValueError } from '../language/playbook.ts'
 import type { Variable } from './inventory.ts'
+import { sshWords } from './ssh-options.ts'
 
 /** How a host is reached. */
 export interface Target {
@@ -13,6 +14,10 @@ export interface Target {
   readonly user: string
   readonly keyFile: string | undefined
   readonly password: string | undefined
+  /** Files of known host keys, where the inventory names them. */
+  readonly knownHosts: readonly string[] | undefined
+  /** The inventory takes keys that are not known. */
+  readonly acceptNew: boolean
   readonly become: boolean | undefined
   readonly becomeUser: string | undefined
   readonly becomePassword: string | undefined
@@ -56,6 +61,8 @@ export function targetOf(
       variables.get('ansible_port') ?? variables.get('ansible_ssh_port'),
       'a port is a number from 1 to 65535',
     )
+  const ssh = sshWords(sshLines.flatMap((n) => text(n) ?? []))
+  const checking = flag(get('ansible_host_key_checking', 'ansible_ssh_host_key_checking'))
   const key = text('ansible_ssh_private_key_file', 'ansible_private_key_file') ?? defaults.keyFile
   return {
     name,
@@ -65,16 +72,18 @@ export function targetOf(
     user: text('ansible_user', 'ansible_ssh_user') ?? defaults.user ?? ownUser(),
     keyFile: key === undefined ? undefined : key.startsWith('~/') ? join(homedir(), key.slice(2)) : resolve(key),
     password: text('ansible_password', 'ansible_ssh_pass', 'ansible_ssh_password'),
+    knownHosts: ssh.knownHosts,
+    acceptNew: ssh.acceptNew ?? checking === false,
     become: flag(get('ansible_become')),
     becomeUser: text('ansible_become_user'),
     becomePassword: text('ansible_become_password', 'ansible_become_pass', 'ansible_sudo_pass'),
   }
 }
 
+/** Variables with options of ssh; what comes first wins. */
+const sshLines = ['ansible_ssh_args', 'ansible_ssh_common_args', 'ansible_ssh_extra_args']
+
 const ignored: Readonly<Record<string, string>> = {
-  ansible_ssh_common_args: 'options of ssh are not read yet',
-  ansible_ssh_extra_args: 'options of ssh are not read yet',
-  ansible_ssh_args: 'options of ssh are not read yet',
   ansible_ssh_executable: 'no ssh program is run',
   ansible_become_flags: 'sudo is called without more flags',
   ansible_become_exe: 'sudo is found by PATH',
@@ -82,13 +91,22 @@ const ignored: Readonly<Record<string, string>> = {
 
 /** Variables that say how to connect and that nothing here looks at. */
 export function ignoredVariables(variables: ReadonlyMap<string, Variable>): Diagnostic[] {
-  return Object.entries(ignored).flatMap(([name, why]) => {
-    const found = variables.get(name)
-    if (!found) return []
-    return [
-      { code: 'ignored', severity: 'warning', message: `\`${name}\` is not used: ${why}`, span: found.value.span },
-    ]
+  const warn = (name: string, what: string, why: string): Diagnostic[] => {
+    const span = variables.get(name)?.value.span
+    return span ? [{ code: 'ignored', severity: 'warning', message: `${what} is not used: ${why}`, span }] : []
+  }
+  const options = sshLines.flatMap((name) => {
+    const value = variables.get(name)?.value
+    const { unread } = sshWords(value?.constant ? [String(value.evaluate({}))] : [])
+    return unread.length === 0
+      ? []
+      : warn(
+          name,
+          `\`${unread.join(' ')}\` in \`${name}\``,
+          'of the options of ssh only UserKnownHostsFile and StrictHostKeyChecking are read',
+        )
   })
+  return [...options, ...Object.entries(ignored).flatMap(([name, why]) => warn(name, `\`${name}\``, why))]
 }
 
 let own: string | undefined

@@ -21,6 +21,9 @@ export interface SshTarget {
   readonly user: string
   readonly keyFile: string | undefined
   readonly password: string | undefined
+  /** Instead of those for all. */
+  readonly knownHosts?: readonly string[] | undefined
+  readonly acceptNew?: boolean
 }
 
 export interface SshOptions {
@@ -43,6 +46,12 @@ const handshakes = 8
 /** Seconds for which a handshake that sshd dropped all the same is tried again. */
 const patience = 20
 
+interface KnownHosts {
+  /** Where new keys are added. */
+  readonly file: string | undefined
+  readonly keys: KnownKey[]
+}
+
 export interface SshConnector {
   /** Asks for the passphrases that these hosts need. */
   readonly unlock: (targets: readonly SshTarget[]) => Promise<void>
@@ -53,7 +62,12 @@ export interface SshConnector {
 /** Connects to hosts by ssh2; what hosts have in common (keys, known hosts) is read once. */
 export async function sshConnector(options: SshOptions): Promise<SshConnector> {
   const { default: ssh2 } = await import('ssh2')
-  const known = loadKnownHosts(options.knownHosts)
+  const loaded = new Map<string, KnownHosts>()
+  const knownTo = ({ knownHosts: files = options.knownHosts }: SshTarget): KnownHosts => {
+    const found = loaded.get(files.join('\n')) ?? { file: files[0], keys: loadKnownHosts(files) }
+    loaded.set(files.join('\n'), found)
+    return found
+  }
   const pacer = new Pacer(handshakes)
   const identities = new Identities(ssh2, options)
   const attempt = async (target: SshTarget, methods: readonly AuthMethod[]): Promise<Connection> => {
@@ -61,7 +75,7 @@ export async function sshConnector(options: SshOptions): Promise<SshConnector> {
     for (let n = 0; ; n++) {
       try {
         return await pacer.run(`${target.address} ${target.port}`, () =>
-          handshake(new ssh2.Client(), target, methods, known, options),
+          handshake(new ssh2.Client(), target, methods, knownTo(target), options),
         )
       } catch (e) {
         if (!(e instanceof ConnectError) || e.reason !== 'dropped' || performance.now() > until) throw e
@@ -79,7 +93,7 @@ function handshake(
   client: Client,
   target: SshTarget,
   methods: readonly AuthMethod[],
-  known: KnownKey[],
+  known: KnownHosts,
   options: SshOptions,
 ): Promise<Connection> {
   const tried: string[] = []
@@ -104,7 +118,7 @@ function handshake(
       client.off('error', fail)
       resolve(connectionOf(client, options.keepalive, () => keyProblem?.message))
     })
-    client.connect(configOf(target, methods, tried, known, options, verify))
+    client.connect(configOf(target, methods, tried, known.keys, options, verify))
   })
 }
 
@@ -151,13 +165,13 @@ const hostKeyTypes = [
 ]
 
 /** Why a host's key is not accepted; undefined where it is. */
-function judge(key: Buffer, target: SshTarget, known: KnownKey[], options: SshOptions): ConnectError | undefined {
+function judge(key: Buffer, target: SshTarget, known: KnownHosts, options: SshOptions): ConnectError | undefined {
   const name = knownName(target.address, target.port)
-  const judged = judgeHost(known, target.address, target.port, key)
+  const judged = judgeHost(known.keys, target.address, target.port, key)
   const print = fingerprint(key)
-  const file = options.knownHosts[0] ?? 'known_hosts'
+  const file = known.file ?? 'known_hosts'
   if (judged.kind === 'known') return undefined
-  if (judged.kind === 'unknown' && options.acceptNew) return accept(key, name, file, known)
+  if (judged.kind === 'unknown' && (options.acceptNew || target.acceptNew)) return accept(key, name, file, known.keys)
   if (judged.kind === 'unknown')
     return new ConnectError(
       'key-unknown',

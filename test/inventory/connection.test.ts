@@ -27,6 +27,20 @@ const cases: readonly [vars: Record<string, unknown>, wanted: Partial<Target>][]
   ],
   [{ ansible_ssh_private_key_file: '~/k' }, { keyFile: join(homedir(), 'k') }],
   [{ ansible_private_key_file: '/k' }, { keyFile: '/k' }],
+  [{}, { knownHosts: undefined, acceptNew: false }],
+  [
+    { ansible_ssh_common_args: '-C -o StrictHostKeyChecking=no -oUserKnownHostsFile="~/k /l"' },
+    { knownHosts: [join(homedir(), 'k'), '/l', '/etc/ssh/ssh_known_hosts'], acceptNew: true },
+  ],
+  [
+    { ansible_ssh_args: '-o "StrictHostKeyChecking yes"', ansible_ssh_extra_args: '-o stricthostkeychecking=no' },
+    { acceptNew: false },
+  ],
+  [
+    { ansible_ssh_common_args: "-o UserKnownHostsFile=/dev/null -o 'broken" },
+    { knownHosts: ['/dev/null', '/etc/ssh/ssh_known_hosts'], acceptNew: false },
+  ],
+  [{ ansible_host_key_checking: false }, { acceptNew: true }],
   [{ ansible_connection: 'local' }, { kind: 'local' }],
   [{ ansible_connection: 'smart' }, { kind: 'ssh' }],
   [{ ansible_password: 'p' }, { password: 'p' }],

@@ -250,6 +250,19 @@ async function hostKeys(lab: Lab): Promise<void> {
   assert.is(changed.status, 3)
   for (const [name] of names)
     assert.match(wayOf(changed, name as string), /is not the one that is known \(.*known_hosts:\d\)/)
+  // an inventory may say it as it says it to Ansible's ssh
+  const said = (options: string) =>
+    inventory(lab, { n0: { ansible_host: lab.hosts[0]!.address, ansible_ssh_common_args: options } })
+  const none = said('-o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no')
+  assert.is((await told(lab, ['apply', ping(), '-i', none], env)).status, 0)
+  const other = await told(
+    lab,
+    ['apply', ping(), '-i', said(`-o UserKnownHostsFile=${known} -o StrictHostKeyChecking=no`)],
+    env,
+  )
+  assert.match(wayOf(other, 'n0'), /is not the one that is known/)
+  const right = said(`-o UserKnownHostsFile=${lab.knownHostsFile}`)
+  assert.is((await told(lab, ['apply', ping(), '-i', right], env)).status, 0)
 }
 
 async function passwords(lab: Lab): Promise<void> {
