@@ -4,6 +4,7 @@ import { type Expression, ExpressionError, parseExpression, type Scope } from '.
 import { booleanHint } from './fields.ts'
 import { type Interpolation, isTemplated, parseInterpolation } from './interpolation.ts'
 import { type Value, ValueError } from './playbook.ts'
+import { jinjaHint, pythonHint, pythonHintAt } from './python-hints.ts'
 import type { Evaluated } from './schema.ts'
 
 type Report = (d: Diagnostic) => void
@@ -108,7 +109,7 @@ function namesOf(values: readonly Value[]): ReadonlyMap<string, Span> {
 }
 
 /** A condition's value, which has to be a boolean or as good as one.
- * @throws ValueError for text such as `yes`, which is always true to JavaScript and not what anyone means. */
+ * @throws ValueError for text such as `no` and for what is empty: true to JavaScript, and not what anyone means. */
 export function truth(value: unknown, at: Value): boolean {
   if (typeof value === 'string' && value !== '' && /^(no|false|off|0)$/i.test(value))
     throw new ValueError({
@@ -118,6 +119,14 @@ export function truth(value: unknown, at: Value): boolean {
       span: at.span,
       hint: "compare it: `x === 'yes'`",
     })
+  if (value !== null && typeof value === 'object' && Object.keys(value).length === 0)
+    throw new ValueError({
+      code: 'condition',
+      severity: 'error',
+      message: `the condition is an empty ${Array.isArray(value) ? 'list' : 'mapping'}, which counts as true`,
+      span: at.span,
+      hint: Array.isArray(value) ? 'ask for `x.length > 0`' : 'ask for `keys(x).length > 0`',
+    })
   return Boolean(value)
 }
 
@@ -125,15 +134,6 @@ function expressionValue(item: ScalarItem, expression: Expression): Value {
   const names = new Map([...expression.names].map(([n, at]) => [n, spanWithin(item, at.start, at.end)]))
   const evaluate = (scope: Scope) => located(item, () => expression.evaluate(scope))
   return { span: item.span, item, constant: false, names, evaluate }
-}
-
-/** What an Ansible author may write in a condition, and its JavaScript. */
-function pythonHint(text: string): string | undefined {
-  if (/\bis\s+(not\s+)?defined\b/.test(text)) return "write `typeof x !== 'undefined'`"
-  if (/\bnot\b|\band\b|\bor\b/.test(text)) return 'write `!x`, `a && b`, `a || b`'
-  if (/\|\s*\w+/.test(text)) return 'filters are functions here: `defaultTo(x, 1)`, `x.trim()`, `toJSON(x)`'
-  if (/\bis\s+\w+/.test(text)) return 'tests are expressions here: `r.changed`, `r.rc === 0`'
-  return undefined
 }
 
 function hasTemplate(item: Item): boolean {
@@ -181,7 +181,7 @@ function compileText(item: ScalarItem, names: Map<string, Span>, report: Report)
   try {
     parsed = parseInterpolation(text)
   } catch (e) {
-    report(placed(e, item, cutHint(item)))
+    report(placed(e, item, pythonHintAt(text, e instanceof ExpressionError ? e.start : 0) ?? cutHint(item)))
     return () => text
   }
   for (const [name, at] of parsed.names) if (!names.has(name)) names.set(name, spanWithin(item, at.start, at.end))
@@ -204,15 +204,6 @@ function jinjaDiagnostic(item: ScalarItem, found: RegExpExecArray): Diagnostic {
     span: spanWithin(item, found.index, found.index + found[0].length),
     hint: jinjaHint(found[0].startsWith('{%'), inner),
   }
-}
-
-function jinjaHint(statement: boolean, inner: string): string {
-  if (statement) return 'statements belong into a template file, as EJS'
-  const [, value, filter, rest] = /^([^|]+?)\s*\|\s*(\w+)(.*)$/s.exec(inner) ?? []
-  if (filter === undefined) return `write \`<%= ${inner} %>\`, or \`<%= '{{' %>\` for literal braces`
-  const given = /^\(\s*(.+?)\s*\)$/s.exec(rest ?? '')?.[1]
-  if (filter === 'default' && given !== undefined) return `write \`<%= defaultTo(${value}, ${given}) %>\``
-  return `filters are functions here: \`<%= toJSON(${value}) %>\`, \`<%= ${value}.trim() %>\``
 }
 
 /** Runs an evaluation with the place put to what goes wrong in it.

@@ -81,7 +81,8 @@ export function printable(text: string): string {
 /** The known name nearest to a mistyped one, if any is near enough to be meant. */
 export function didYouMean(name: string, known: Iterable<string>): string | undefined {
   let best: string | undefined
-  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1
+  // of a short name too little would be left
+  let bestDistance = name.length <= 3 ? Math.min(name.length, 2) : Math.max(2, Math.floor(name.length / 3)) + 1
   for (const candidate of known) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase(), bestDistance)
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance]

@@ -229,7 +229,7 @@ function messageOf({ code, message }: YAMLError | YAMLWarning): string {
   return message.split('\n')[0]!.replace(/\.$/, '')
 }
 
-function yamlHint(text: string, { code, pos: [at] }: YAMLError | YAMLWarning): string | undefined {
+function yamlHint(text: string, { code, message, pos: [at] }: YAMLError | YAMLWarning): string | undefined {
   const line = text.slice(
     text.lastIndexOf('\n', at - 1) + 1,
     text.indexOf('\n', at) === -1 ? undefined : text.indexOf('\n', at),
@@ -241,6 +241,6 @@ function yamlHint(text: string, { code, pos: [at] }: YAMLError | YAMLWarning): s
   if (/^\s*(-\s+)?[\w.-]+:\s+['"]/.test(line))
     return 'a value that starts with a quote ends with it: quote the whole value'
   if (code === 'BLOCK_AS_IMPLICIT_KEY') return 'quote the value if it is text; look at the indentation if it is not'
-  if (code === 'BAD_SCALAR_START') return 'quote the whole value'
+  if (code === 'BAD_SCALAR_START' || /flow-(seq|map)-start at node end/.test(message)) return 'quote the whole value'
   return undefined
 }

@@ -1,7 +1,7 @@
 import { type Expression as AcornExpression, type Node, parseExpressionAt } from 'acorn'
 import { Unknown, UnknownValue } from '../unknown.ts'
 import { ValueError } from './playbook.ts'
-import { callMethod, globals, longest, memberOf } from './values.ts'
+import { callMethod, globals, isMethod, longest, memberOf } from './values.ts'
 
 /** Values by name, as an expression sees them: own properties (getters too), then those of its prototypes. A name that is
  * missing is an error, never `undefined`. */
@@ -42,7 +42,8 @@ export function parseExpression(source: string): Expression {
     node = parseExpressionAt(source, 0, { ecmaVersion: 2022 })
   } catch (e) {
     const at = Math.min((e as { pos?: number }).pos ?? 0, source.length)
-    throw new ExpressionError((e as Error).message.replace(/ \(\d+:\d+\)$/, ''), at, at + 1)
+    const message = (e as Error).message.replace(/ \(\d+:\d+\)$/, '')
+    throw new ExpressionError(message === 'Assigning to rvalue' ? assigns : message, at, at + 1)
   }
   const rest = /\S/.exec(source.slice(node.end))
   if (rest) {
@@ -63,6 +64,7 @@ export function parseExpression(source: string): Expression {
 }
 
 const longestSource = 20_000
+const assigns = '`=` assigns, which an expression does not: compare by `===`'
 
 // biome-ignore-start lint/suspicious/noDoubleEquals: the author wrote it, as in any JavaScript
 const binary: Record<string, (a: never, b: never) => unknown> = {
@@ -162,7 +164,7 @@ function compile(node: Node, bound: ReadonlySet<string>, names: Names): Evaluato
     case 'ArrowFunctionExpression':
       return arrow(n, bound, names)
     case 'AssignmentExpression':
-      throw new ExpressionError('`=` assigns, which an expression does not: compare by `===`', n.start, n.end)
+      throw new ExpressionError(assigns, n.start, n.end)
     default:
       throw notAllowed(n, kinds[n.type] ?? n.type)
   }
@@ -326,7 +328,10 @@ function call(n: Fields, sub: (n: Node) => Evaluator): Evaluator {
   }
   if (callee.type !== 'MemberExpression') throw notAllowed(n, 'calling this')
   const object = sub(callee.object)
-  const key = callee.computed ? sub(callee.property) : constant((callee.property as Fields).name)
+  const property = callee.property as Fields
+  if (!callee.computed && !isMethod(property.name))
+    throw new ExpressionError(`no value has a method \`${property.name}\``, property.start, property.end)
+  const key = callee.computed ? sub(property) : constant(property.name)
   return guard((scope) => {
     const target = object(scope)
     if (target === shortCircuit || (callee.optional && (target === undefined || target === null))) return shortCircuit

@@ -17,7 +17,7 @@ export const otherPlayKeys: Readonly<Record<string, string>> = {
   check_mode: 'use `runbook check`',
   collections: 'modules are named by their own names: drop it',
   connection: 'set ansible_connection in the inventory',
-  environment: later,
+  environment: "before a command of `shell`: `NAME='value' …`",
   force_handlers: 'use --force-handlers',
   import_playbook: 'name several playbooks on the command line',
   max_fail_percentage: later,
@@ -50,7 +50,7 @@ export const otherTaskKeys: Readonly<Record<string, string>> = {
   delegate_facts: later,
   delegate_to: later,
   diff: 'use --diff',
-  environment: later,
+  environment: "before a command of `shell`: `NAME='value' …`",
   import_playbook: 'name several playbooks on the command line',
   import_role: 'there are no roles yet: write its tasks here',
   import_tasks: 'there are no includes yet: write the tasks here',
@@ -80,4 +80,25 @@ export function otherKey(name: string, of: 'play' | 'task'): string | undefined 
   if (Object.hasOwn(known, name)) return known[name]
   if (of === 'task' && name.startsWith('with_')) return 'write `loop:` with a list'
   return undefined
+}
+
+const otherModules: Readonly<Record<string, string>> = {
+  apt: 'write `package`',
+  dnf: 'write `package`',
+  gather_facts: 'facts are there without it: `facts.hostname`',
+  get_url: 'not there yet: `shell` with `args: { creates: … }`',
+  meta: 'handlers run at the end of their play',
+  raw: 'write `shell`',
+  script: 'copy it, then `command`',
+  service: 'write `systemd_unit`',
+  setup: 'facts are there without it: `facts.hostname`',
+  systemd: 'write `systemd_unit`',
+  systemd_service: 'write `systemd_unit`',
+  uri: '`wait_for` waits for a URL; otherwise `command: curl …`',
+  yum: 'write `package`',
+}
+
+/** @returns what to use instead of a module of Ansible's that is not there. */
+export function otherModule(name: string): string | undefined {
+  return Object.hasOwn(otherModules, name) ? otherModules[name] : undefined
 }

@@ -50,6 +50,7 @@ function loadPlay(item: Item, modules: ModuleSet, report: Report): Play | undefi
   }
   const f = new Fields(item, report)
   checkKeys(item, f)
+  if (entryOf(item, 'import_playbook')) return undefined
   const hosts = loadHosts(f)
   const lost: string[] = []
   const handlers = loadTasks(f, 'handlers', modules, lost)

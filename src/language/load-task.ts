@@ -4,7 +4,7 @@ import { type Diagnostic, didYouMean } from './diagnostic.ts'
 import type { Item, MapItem, ScalarItem } from './document.ts'
 import { Fields } from './fields.ts'
 import { isTemplated } from './interpolation.ts'
-import { otherKey, taskKeys, unsupported } from './keys.ts'
+import { otherKey, otherModule, taskKeys, unsupported } from './keys.ts'
 import { type ModuleSet, type ModuleSpec, moduleName } from './module-set.ts'
 import type { Task, Value } from './playbook.ts'
 
@@ -42,7 +42,7 @@ export function loadTask(item: Item, handler: boolean, modules: ModuleSet, repor
 function loadRest(f: Fields, handler: boolean): Omit<Task, 'name' | 'span' | 'module' | 'params' | 'moduleSpan'> {
   return {
     when: f.conditions('when') ?? [],
-    loop: f.value('loop'),
+    loop: loadLoop(f),
     register: loadRegister(f),
     notify: loadNotify(f),
     listen: handler ? f.texts('listen') : [],
@@ -90,7 +90,9 @@ function moduleEntry(f: Fields, handler: boolean, modules: ModuleSet): Entry | u
 
 function reportUnknown(f: Fields, { key, keySpan }: Entry, known: readonly string[]): void {
   const near = didYouMean(moduleName(key), known)
-  const hint = near === undefined ? '`runbook modules` lists what there is' : `did you mean \`${near}\`?`
+  const hint =
+    otherModule(moduleName(key)) ??
+    (near === undefined ? '`runbook modules` lists what there is' : `did you mean \`${near}\`?`)
   f.error('unknown-module', `there is no module or task keyword \`${key}\``, keySpan, hint)
 }
 
@@ -131,8 +133,10 @@ function reportInlineParam(item: ScalarItem, spec: ModuleSpec, f: Fields): void 
 }
 
 function oneLineHint(item: Item): string | undefined {
-  const found = item.kind === 'scalar' && /^(\w+)=(\S+)/.exec(String(item.value))
-  return found ? `write each on a line of its own: \`${found[1]}: ${found[2]}\`` : undefined
+  const found = item.kind === 'scalar' && /^(\w+)=((?:\{\{.*?\}\}|\S)+)/.exec(String(item.value))
+  if (!found) return undefined
+  const value = found[2]!.replace(/\{\{\s*(.*?)\s*\}\}/g, '<%= $1 %>')
+  return `write each on a line of its own: \`${found[1]}: ${value}\``
 }
 
 function addParams(params: Map<string, Value>, item: MapItem, spec: ModuleSpec, f: Fields): void {
@@ -180,6 +184,15 @@ function loadRegister(f: Fields): string | undefined {
   const name = f.text('register')
   if (name === undefined) return undefined
   return f.isName(name, f.get('register')!.span) ? name : undefined
+}
+
+function loadLoop(f: Fields): Value | undefined {
+  const value = f.value('loop')
+  if (!value?.constant || value.item?.kind === 'list') return value
+  const name = String(value.evaluate({}))
+  const hint = value.item?.kind === 'map' ? 'for a mapping: `<%= dict2items(x) %>`' : `a variable: \`<%= ${name} %>\``
+  f.error('type', '`loop` is a list', value.span, hint)
+  return undefined
 }
 
 function loadNotify(f: Fields): Value[] {

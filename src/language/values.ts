@@ -15,6 +15,11 @@ export const methods: Record<'string' | 'list' | 'number', ReadonlySet<string>> 
   number: new Set(['toFixed', 'toString']),
 }
 
+/** Whether any value has a method of that name. */
+export function isMethod(name: string): boolean {
+  return name === 'test' || Object.values(methods).some((of) => of.has(name))
+}
+
 export const longest = 1_000_000
 
 /** The pure functions that every expression has. */

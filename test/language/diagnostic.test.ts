@@ -36,6 +36,8 @@ test('what is near is offered, what is far is not', () => {
   assert.is(didYouMean('stat', ['state', 'owner']), 'state')
   assert.is(didYouMean('on', ['owner', 'no']), 'no')
   assert.is(didYouMean('zzzzzz', ['owner', 'group']), undefined)
+  assert.is(didYouMean('b', ['x', 'y']), undefined)
+  assert.is(didYouMean('@f', ['h1']), undefined)
 })
 
 test('nothing reaches the terminal as an escape', () => {

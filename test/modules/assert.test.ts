@@ -32,6 +32,13 @@ test('what is no condition is an error that shows the fix, before anything conne
   assert.equal((await plan('assert', {})).invalid, ['`assert` needs the parameter `that`'])
   const text = await plan('assert', { that: "'no'" })
   assert.equal(text.invalid, ['the condition is the text `no`, which counts as true'])
+  const list = await plan('assert', { that: '[]' })
+  assert.equal(list.invalid, ['the condition is an empty list, which counts as true'])
+  assert.is(list.hint, 'ask for `x.length > 0`')
+  assert.equal((await plan('assert', { that: '{}' })).invalid, [
+    'the condition is an empty mapping, which counts as true',
+  ])
+  assert.is((await plan('assert', { that: "'abc'.match(/b/)" })).failed, undefined)
 })
 
 test('a name that nothing defines is found before anything connects', async () => {
