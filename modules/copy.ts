@@ -338,6 +338,8 @@ function planRemoteTree(p: P, a: Found, items: readonly Item[], context: ModuleC
   if (there && there.type !== 'directory') return fail(`${top.path} is a ${there.type}, not a directory`)
   const blocked = inTheWay(placeOf(top, true))
   if (blocked) return blocked
+  if (followed(top).real.startsWith(`${followed(a.from!).real}/`))
+    return fail(`${p.src} can't be copied into itself: ${top.path}`)
   const want = ownershipOf({ ...own, mode: p.mode === 'preserve' ? undefined : p.mode }, context.facts)
   if (there) steps.push(...ownershipSteps(placeOf(top, true), want))
   else {

@@ -92,7 +92,7 @@ export default defineModule({
 })({
   reads: (p, context, known) => {
     const at = known(entry(p.path))
-    const source = sourceOf(p, context)
+    const source = sourceOf(p, context, at)
     const inside = source !== undefined && p.state === 'hard' && at?.stat?.type === 'directory'
     const place = at?.leads && p.follow ? at.leads : at
     const dated = (text: string | undefined, format: string) => {
@@ -136,11 +136,17 @@ const listOwn = 'test -L "$1" || ls -A -- "$1" 2>/dev/null | head -n 1'
 const expanded = (path: string, context: ModuleContext) =>
   /^~(\/|$)/.test(path) ? `${context.facts.home}${path.slice(1)}` : path
 
-/** Where the source of a link is; a symbolic link starts where it stands. */
-function sourceOf(p: P, context: ModuleContext): string | undefined {
+/** Where the source of a link is; a symbolic link starts where it stands. Up from there is the directory above it, whether
+ * it is there yet or not. */
+function sourceOf(p: P, context: ModuleContext, at: Entry | undefined): string | undefined {
   if (p.src === undefined || p.state === 'absent' || p.state === 'touch' || p.state === 'directory') return undefined
   const src = expanded(p.src, context)
-  return src.startsWith('/') ? src : `${p.state === 'hard' ? context.facts.home : parentOf(p.path)}/${src}`
+  if (src.startsWith('/')) return src
+  if (p.state === 'hard') return `${context.facts.home}/${src}`
+  const [, ups, rest] = /^((?:\.\.?(?:\/+|$))*)(.*)$/s.exec(src)!
+  let from = parentOf(at?.real ?? p.path)
+  for (const part of ups!.split(/\/+/)) if (part === '..') from = parentOf(from)
+  return `${from}/${rest}`
 }
 
 function standardState(p: P, at: Entry): string {

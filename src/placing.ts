@@ -44,6 +44,7 @@ export interface Placing {
 export function inTheWay({ path, anchor, obstacle }: Place & Spot): Failure | undefined {
   if (obstacle === 'not-a-directory') return fail(`${anchor} is in the way of ${path} and is no directory`)
   if (obstacle === 'loop') return fail(`${path} is where a link leads that leads to itself`)
+  if (obstacle === 'up-from-nowhere') return fail(`the way to ${path} goes up from a directory that is not there`)
   if (obstacle === 'denied') return fail(`the directory ${anchor} may not be entered`, { hint: '`become: true`' })
   return undefined
 }

@@ -50,12 +50,31 @@ export function pathEffect(because: string, real: string, change: PathChange, wa
         const base = at(path)
         if (!base) return unknown
         if (now instanceof Unknown) return now
+        if (change.to !== 'attributes' && goesUpFrom(base).some((p) => isWithin(p, real))) return unknown
+        const nowhere = followed(base).obstacle === 'up-from-nowhere'
+        if (nowhere && !(base.leads && isWithin(base.real, real))) return now
         if (turns(base) && base.real !== real && (base.real !== base.path || base.leads))
           return read.kind === treeKind && !related(base, real) ? now : unknown
         return applyTo(read, now, base, real, change, unknown)
       }, answer)
     },
   }
+}
+
+/** The directories that the way to a path leads out of by `..`: without them it leads nowhere. Up from where a link stands
+ * is no such way, it goes with the link. */
+function goesUpFrom({ path, real, stat }: Entry): string[] {
+  const target = stat?.target?.replace(/^(\.\.?(\/+|$))+/, '') ?? ''
+  return [path, target.startsWith('/') ? target : `${parentOf(real)}/${target}`].flatMap((way) => {
+    if (!way.includes('/..')) return []
+    const [parts, left]: string[][] = [[], []]
+    for (const part of way.split('/')) {
+      if (part === '..') left!.push(`/${parts!.join('/')}`)
+      if (part === '..') parts!.pop()
+      else if (part !== '' && part !== '.') parts!.push(part)
+    }
+    return left!
+  })
 }
 
 function related(base: Entry, real: string): boolean {
@@ -148,9 +167,15 @@ function entryAfter(e: Entry, real: string, change: PathChange, unknown: Unknown
     return leads ? { ...e, leads } : unknown
   }
   if (change.to === 'attributes') return e.stat?.id !== undefined && e.stat.id === change.id ? unknown : e
-  if (e.real === parentOf(real) && e.stat)
-    return { ...e, stat: { ...e.stat, mtime: undefined, links: undefined, size: undefined } }
-  return e
+  const stat = e.real === parentOf(real) && e.stat ? timeless(e.stat) : e.stat
+  return stat === e.stat ? e : { ...e, stat }
+}
+
+/** A directory in which something came or went. */
+function timeless(stat: Stat): Stat {
+  const { mtime, links, size } = stat
+  const known = mtime !== undefined || links !== undefined || size !== undefined
+  return known ? { ...stat, mtime: undefined, links: undefined, size: undefined } : stat
 }
 
 /** A place at or below one that changes; undefined where nobody can say what becomes of it. */
@@ -199,6 +224,17 @@ function treeAfter(tree: Tree, root: string, real: string, change: PathChange, u
 /** One answer is exactly this afterwards. */
 export function answerEffect<A>(read: Read<A>, after: A): Effect {
   return { change: (r, answer) => (r.key === read.key ? after : answer) }
+}
+
+/** Something of an unknown name comes into a directory: what was listed of it may be other. */
+export function listingUnknown(because: string, real: string): Effect {
+  return unknownEffect(because, ({ kind, question }, _, at) => {
+    if (kind !== treeKind && kind !== outputKind) return false
+    return kind.paths!(question).some((path) => {
+      const base = at(path)
+      return !base || [base.real, followed(base).real].some((p) => isWithin(real, p))
+    })
+  })
 }
 
 /** Answers that may be other ones afterwards. */

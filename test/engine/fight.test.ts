@@ -24,6 +24,23 @@ test('two tasks that fight are named with what each does; with --diff with what 
   }
 })
 
+test('who only came into the same directory later is not named', async () => {
+  const mode = (mode: string) => `file: { path: ${scratch}/in, state: directory, mode: '${mode}' }`
+  const inside = (name: string) => `copy: { content: x, dest: ${scratch}/in/${name} }`
+  const { warnings } = await run(
+    'apply',
+    `- hosts: all
+  tasks:
+    - { name: one, ${mode('0700')} }
+    - { name: two, ${mode('0755')} }
+    - { name: beside, ${inside('f')} }
+    - { name: later, ${inside('g')} }
+`,
+  )
+  assert.is(warnings.length, 1)
+  assert.match(warnings[0]!, /task "one" .* and task "two"/)
+})
+
 test('under --strict they are a failure', async () => {
   const { recap } = await run('apply', fight('strict'), { strict: true })
   assert.is(recap.hosts.here!.failed, 1)

@@ -125,6 +125,34 @@ test('a step that fails ends its task there: what it did not do is not told as c
   assert.is(readFileSync(at('there'), 'utf8'), 'x\ny\n')
 })
 
+test('what a way goes up from has to be there', async () => {
+  fresh()
+  mkdirSync(at('b'))
+  const text = play(`- { name: before, stat: { path: "${dir}/a/c/../../b" }, register: x, failed_when: x.stat.exists }
+- { name: a, file: { path: "${at('a')}", state: directory } }
+- { name: below, file: { path: "${at('a/c')}", src: .., state: link } }
+- { name: beside, file: { path: "${at('a/d')}", src: ../b, state: link } }
+- { name: through, copy: { content: x, dest: "${at('a/d/x')}" } }
+- { name: barred, copy: { content: x, dest: "${dir}/a/no/../y" }, ignore_errors: true }`)
+  const all = ['before: ok', 'a: changed', 'below: changed', 'beside: changed', 'through: changed', 'barred: failed']
+  assert.equal(told(await run('apply', text)), all)
+  assert.is(readFileSync(at('b/x'), 'utf8'), 'x')
+  rmSync(at('a'), { recursive: true })
+  rmSync(at('b/x'))
+  assert.equal(told(await run('check', text)).slice(0, 4), all.slice(0, 4))
+})
+
+test('a backup comes under a name that nobody knows before: what lists its directory waits for it', async () => {
+  fresh()
+  mkdirSync(at('d'))
+  writeFileSync(at('d/f'), 'old')
+  const text = play(`- { name: f, copy: { content: new, dest: "${at('d/f')}", backup: true } }
+- { name: all, file: { path: "${at('d')}", mode: 'u=rwX,g=,o=', recurse: true } }`)
+  assert.equal(told(await run('check', text)), ['f: changed', 'all: unknown'])
+  assert.equal(told(await run('apply', text)), ['f: changed', 'all: changed'])
+  assert.equal(told(await run('apply', text)), ['f: ok', 'all: ok'])
+})
+
 test('a host is met also where nothing is asked of it; where nothing could change, only for facts', async () => {
   const gone = { connect: () => Promise.reject(new ConnectError('refused', 'nobody is there')) }
   for (const mode of ['check', 'apply'] as const) {

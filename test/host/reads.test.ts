@@ -163,8 +163,8 @@ test('where links lead that lead nowhere', async () => {
     found.map((e) => [e.leads?.real, e.leads?.anchor, e.leads?.obstacle, e.leads?.stat]),
     [
       [at('nowhere'), scratch, undefined, undefined],
-      [at('real/none/deeper'), at('real'), undefined, undefined],
-      [at('real/none/deeper'), at('real'), undefined, undefined],
+      [at('real/none/deeper'), at('real'), 'up-from-nowhere', undefined],
+      [at('real/none/deeper'), at('real'), 'up-from-nowhere', undefined],
       [at('real/plain/below'), at('real/plain'), 'not-a-directory', undefined],
       [at('self/below'), at('self'), 'not-a-directory', undefined],
       [at('ring-a'), scratch, 'loop', undefined],

@@ -119,6 +119,8 @@ test('a file or directory of the host', async () => {
     await steps({ src: '/no', dest: '/new', ...remote }, { host }),
     'there is no /no on the host, or it may not be read',
   )
+  assert.is(await steps({ src: '/t', dest: '/t', ...remote }, { host }), "/t can't be copied into itself: /t/t")
+  assert.equal(await steps({ src: '/t/', dest: '/t', ...remote }, { host }), [])
   assert.equal((await plan('copy', { src: '/t', dest: '/d', ...remote }, { host })).steps, [
     'link /d/t/l to one',
     'create directory /d/t/sub',

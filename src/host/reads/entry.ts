@@ -33,8 +33,8 @@ export interface Spot {
   /** The nearest directory above it that exists, really. */
   readonly anchor: string
   /** What is in the way between anchor and place: a directory that may not be entered, something that is none, a link that
-   * leads to itself. */
-  readonly obstacle: 'denied' | 'not-a-directory' | 'loop' | undefined
+   * leads to itself, a `..` of a directory that is not there. */
+  readonly obstacle: 'denied' | 'not-a-directory' | 'loop' | 'up-from-nowhere' | undefined
   /** Undefined where nothing is. */
   readonly stat: Stat | undefined
 }
@@ -185,7 +185,8 @@ const obstacles: Record<string, Spot['obstacle']> = { '!': 'denied', '/': 'not-a
 function spotOf(way: readonly string[], name: string, stat: Stat | undefined): Spot {
   const [sign, reached, rest] = way as [string, string, string]
   const parent = `${reached === '/' ? '' : reached}${rest}`
-  return { real: joined(parent, name), anchor: reached, obstacle: obstacles[sign], stat }
+  const up = rest !== '' && `${rest}/${name}/`.includes('/../') ? 'up-from-nowhere' : undefined
+  return { real: joined(parent, name), anchor: reached, obstacle: obstacles[sign] ?? up, stat }
 }
 
 function looping(own: Spot): Spot {

@@ -1,4 +1,4 @@
-import { isWithin, type PathChange, pathEffect } from '../effect.ts'
+import { isWithin, listingUnknown, type PathChange, pathEffect } from '../effect.ts'
 import { type Entry, followed, modeText, parentOf, type Spot, type Stat } from '../reads/entry.ts'
 import type { Shell } from '../shell.ts'
 import type { Step } from '../step.ts'
@@ -148,7 +148,7 @@ ${words.join(' ')} || { echo "the new content of $p did not pass its validation"
 export function backupFile(place: Place): Step {
   return {
     summary: `back up ${place.path}`,
-    effects: [],
+    effects: [listingUnknown(`back up ${place.path}`, parentOf(place.real))],
     harmless: true,
     captured: true,
     inline: true,
