@@ -55,8 +55,6 @@ export function advance(
     for (const [name, value] of Object.entries(outcome.plan.variables ?? {})) memory.known.set(name, value)
   if (outcome.kind === 'unknown' && task.module === 'set_fact')
     for (const name of task.params.keys()) memory.known.set(name, new Unknown(outcome.because))
-  if (outcome.kind === 'unknown' && task.module === 'set_fact')
-    for (const name of task.params.keys()) memory.known.set(name, new Unknown(outcome.because))
   if (verdict.changed !== false && !verdict.failed)
     for (const name of notify)
       for (const position of handlersNamed(queue, name))
