@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { type RunningOptions, withHostOptions, withRunOptions } from './commands/options.ts'
+import { usageHint } from './commands/other-options.ts'
 import { Interrupted, UsageError } from './commands/usage-error.ts'
 import { version } from './commands/version.ts'
 
@@ -28,7 +29,7 @@ const program = new Command('runbook')
   .description('Brings hosts into a stated state over SSH: reads once, plans, applies once, verifies.')
   .version(version, '--version')
   .configureHelp({ showGlobalOptions: true })
-  .showHelpAfterError('  fix: -h behind the command shows what it takes')
+  .configureOutput({ outputError: (text, write) => write(`${text}  fix: ${usageHint(text)}\n`) })
   .exitOverride()
   .addHelpText(
     'after',
@@ -67,7 +68,11 @@ withHostOptions(program.command('hosts'))
   .argument('[pattern]', 'which hosts', 'all')
   .option('--list', 'a name a line (the default)')
   .option('--graph', 'as a tree of groups')
-  .option('--json', 'with groups and variables, as ansible-inventory --list')
+  .addOption(
+    new Option('--json', 'with groups and variables, as ansible-inventory --list; secrets are masked').conflicts(
+      'graph',
+    ),
+  )
   .addHelpText('after', examples('hosts', "hosts 'web:!h3'", 'hosts --graph -i inventory'))
   .action(async (pattern: string, o) => finish((await import('./commands/hosts.ts')).hostsCommand(pattern, o)))
 
@@ -80,9 +85,9 @@ program
 
 withRunOptions(program.command('run'))
   .description('run one module on hosts')
-  .argument('<module>')
-  .argument('[parameters...]', 'key=value')
-  .option('--check', 'only say what would change')
+  .argument('<module>', 'its name: `runbook modules` lists them')
+  .argument('[parameters...]', 'key=value …, a JSON mapping, or the text of a command')
+  .option('-C, --check', 'only say what would change')
   .addHelpText(
     'after',
     examples('run ping -l web', 'run copy content=hello dest=/etc/motd -l h1 --check', "run shell 'uptime' -l all"),

@@ -1,3 +1,5 @@
+import type { ReadyPlay } from '../engine/prepare.ts'
+import { plural } from '../report/screen-text.ts'
 import { loadRun } from './load.ts'
 import type { RunningOptions } from './options.ts'
 import { runPlays } from './run-plays.ts'
@@ -15,8 +17,16 @@ export async function applyCommand(
 /** `runbook validate`: everything that can be wrong without a host. */
 export async function validateCommand(paths: readonly string[], options: RunningOptions): Promise<number> {
   const { plays } = await loadRun(paths, options)
-  const tasks = plays.reduce((sum, p) => sum + p.queue.entries.length, 0)
+  const sum = (of: (play: ReadyPlay) => number) => plays.reduce((total, play) => total + of(play), 0)
+  const tasks = sum(({ queue }) => queue.handlersFrom)
+  const handlers = sum(({ queue }) => queue.entries.length) - tasks
   const hosts = new Set(plays.flatMap((p) => p.hosts.map((h) => h.target.name))).size
-  console.log(`valid: ${plays.length} plays, ${tasks} tasks and handlers, ${hosts} hosts`)
+  const parts = [
+    plural(plays.length, 'play'),
+    plural(tasks, 'task'),
+    plural(handlers, 'handler'),
+    plural(hosts, 'host'),
+  ]
+  console.log(`valid: ${parts.join(', ')}`)
   return 0
 }

@@ -14,6 +14,7 @@ import type { Playbook, Value } from '../language/playbook.ts'
 import { readSource } from '../language/source.ts'
 import { prepareValidators } from '../language/validators.ts'
 import type { Module } from '../module.ts'
+import { limitPattern } from './limit.ts'
 import type { HostOptions, RunningOptions } from './options.ts'
 import { ownModules } from './own-modules.ts'
 import { reportDiagnostics } from './usage-error.ts'
@@ -39,7 +40,7 @@ export async function loadRun(playbooks: readonly (string | Source)[], options: 
   const { inventory, extra } = loadHosts(options, dirs, report)
   const whole = !diagnostics.slice(before).some((d) => d.severity === 'error')
   const ready = prepare(loaded, inventory, modules, {
-    limit: options.limit,
+    limit: limitPattern(options.limit, report),
     tags: options.tags,
     skipTags: options.skipTags,
     extra,

@@ -1,4 +1,5 @@
 import { didYouMean } from '../language/diagnostic.ts'
+import { otherModule } from '../language/keys.ts'
 import { moduleName } from '../language/module-set.ts'
 import { typeText } from '../language/reference.ts'
 import type { Module } from '../module.ts'
@@ -14,15 +15,15 @@ export async function modulesCommand(name: string | undefined): Promise<number> 
     return 0
   }
   const module = modules.get(moduleName(name))
-  if (!module) {
-    const near = didYouMean(name, modules.keys())
-    throw new UsageError(
-      `there is no module ${name}`,
-      near ? `did you mean ${near}?` : '`runbook modules` lists what there is',
-    )
-  }
+  if (!module) throw noModule(moduleName(name), modules.keys())
   console.log(document(module).join('\n'))
   return 0
+}
+
+export function noModule(name: string, known: Iterable<string>): UsageError {
+  const near = didYouMean(name, known)
+  const hint = otherModule(name) ?? (near ? `did you mean ${near}?` : '`runbook modules` lists what there is')
+  return new UsageError(`there is no module ${name}`, hint)
 }
 
 function document(module: Module): string[] {

@@ -32,6 +32,14 @@ export interface RunningOptions extends HostOptions {
 const collect = (value: string, all: readonly string[]) => [...all, value]
 const words = (value: string, all: readonly string[]) => [...all, ...value.split(',').map((w) => w.trim())]
 
+const places = 'inventory/, hosts.yml or inventory.yml'
+
+type Collect = (value: string, all: readonly string[]) => string[]
+
+function list(flags: string, description: string, parser: Collect, otherwise = 'none'): Option {
+  return new Option(flags, description).argParser(parser).default([], otherwise)
+}
+
 function positive(value: string): number {
   const n = Number(value)
   if (!Number.isInteger(n) || n < 1) throw new InvalidArgumentError('it is a whole number from 1.')
@@ -40,17 +48,19 @@ function positive(value: string): number {
 
 export function withHostOptions(command: Command): Command {
   return command
-    .option('-i, --inventory <path>', 'inventory, a file or folder; may be repeated', collect, [])
-    .option('-l, --limit <pattern>', 'only these hosts of the plays')
-    .option('-e, --extra-vars <vars>', 'variables: key=value …, a JSON mapping, or @FILE; may be repeated', collect, [])
+    .addOption(list('-i, --inventory <path>', 'inventory, a file or folder; may be repeated', collect, places))
+    .option('-l, --limit <pattern>', 'only these hosts of the plays; @FILE: those of its lines')
+    .addOption(
+      list('-e, --extra-vars <vars>', 'variables: key=value …, a JSON mapping, or @FILE; may be repeated', collect),
+    )
     .option('-u, --user <name>', 'the user to connect as, where the inventory says nothing')
     .option('--private-key <file>', 'the key to connect with, where the inventory says nothing')
 }
 
 export function withRunOptions(command: Command): Command {
   return withHostOptions(command)
-    .option('-t, --tags <tags>', 'only tasks with one of these tags, separated by commas', words, [])
-    .option('--skip-tags <tags>', 'not the tasks with one of these tags', words, [])
+    .addOption(list('-t, --tags <tags>', 'only tasks with one of these tags, separated by commas', words))
+    .addOption(list('--skip-tags <tags>', 'not the tasks with one of these tags', words))
     .option('-f, --forks <n>', 'how many hosts at a time', positive, 20)
     .option('-D, --diff', 'show what changes in files')
     .option('-b, --become', 'run as root by sudo, where a play says nothing')

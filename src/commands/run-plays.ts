@@ -17,8 +17,9 @@ export async function runPlays(
   extra: ReadonlyMap<string, Value>,
   options: RunningOptions,
 ): Promise<number> {
-  const become = options.askBecomePass ? await askSecret('sudo password: ') : undefined
   const password = options.askPass ? await askSecret('SSH password: ') : undefined
+  const same = password === undefined ? '' : ' (empty: the same)'
+  const become = options.askBecomePass ? (await askSecret(`sudo password${same}: `)) || password : undefined
   const targets = plays.flatMap((p) => p.hosts.map((h) => h.target))
   const connect = await connectTo(targets, options, password)
   const reporter = await reporterFor(options, mode)

@@ -114,7 +114,10 @@ function limitOf(inventory: Inventory, pattern: string, report: (d: Diagnostic) 
       message: `--limit names no host or group: ${name}`,
       ...near(inventory, name),
     })
-  return new Set([...hosts, ...unknown.filter((u) => u === 'localhost')])
+  const limited = new Set([...hosts, ...unknown.filter((u) => u === 'localhost')])
+  if (limited.size + unknown.length + broken.length === 0 && pattern.trim() !== '' && inventory.hosts.size > 0)
+    report({ code: 'limit', severity: 'error', message: `--limit leaves no host: ${pattern}` })
+  return limited
 }
 
 function near(inventory: Inventory, name: string): { hint?: string } {

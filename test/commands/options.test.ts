@@ -37,6 +37,11 @@ test('-l takes patterns', () => {
   assert.equal(hosts('all:!web'), ['h1', 'h3'])
   assert.equal(hosts('web:&h[!4]'), ['h2'])
   assert.equal(hosts('~h[34]'), ['h3', 'h4'])
+  rig.write('few', '# those that failed\nh1\n\nh3\r\n')
+  assert.equal(hosts('@few'), ['h1', 'h3'])
+  assert.equal(hosts('@few,h2,!h1'), ['h2', 'h3'])
+  assert.is(rig.run(['hosts', '-l', '@few']).stdout, 'h1\nh3\n')
+  assert.match(rig.run(['run', 'ping', '-l', '@few']).stdout, '(2 hosts)')
 })
 
 test('-e is the strongest, the last one wins', () => {
@@ -126,8 +131,33 @@ test('hosts: as names, as a graph, as JSON', () => {
   assert.is(rig.run(['hosts', 'web', '--list', ...both]).stdout, 'h2\nh4\n')
   assert.is(rig.run(['hosts', 'all', '-l', 'web', ...both]).stdout, 'h2\nh4\n')
   assert.is(rig.run(['hosts', 'web', '--graph', ...both]).stdout, '@web:\n  |--h2\n  |--h4\n')
+  assert.is(rig.run(['hosts', 'h2', '--graph', ...both]).stdout, '@all:\n  |--@web:\n  |  |--h2\n')
+  assert.is(rig.run(['hosts', '--graph', '-l', 'h4', ...both]).stdout, '@all:\n  |--@web:\n  |  |--h4\n')
+  assert.is(rig.run(['hosts', 'localhost', ...both]).stdout, 'localhost\n')
   const listed = JSON.parse(rig.run(['hosts', 'h4', '--json', ...both]).stdout)
   assert.equal(listed._meta.hostvars, { h4: { ansible_connection: 'local', v: 'host' } })
+})
+
+test('hosts --json has no secret', () => {
+  rig.write(
+    'secret.yml',
+    `all:
+  hosts: { h1: { ansible_password: CANARY-1, ansible_become_pass: CANARY-2, hsm_pin: 123456, pin_length: 6 } }
+  vars:
+    ansible_ssh_pass: CANARY-3
+    db: { users: [{ name: a, password: CANARY-4 }], api_tokens: { x: CANARY-5 } }
+    vault_password: <%= db.users[0].password %>
+    passive: true
+`,
+  )
+  const { stdout } = rig.run(['hosts', '--json', '-i', 'secret.yml'])
+  assert.not.match(stdout, /CANARY|123456/)
+  const { h1 } = JSON.parse(stdout)._meta.hostvars
+  assert.equal(h1.db, { users: [{ name: 'a', password: '********' }], api_tokens: { x: '********' } })
+  assert.is(h1.hsm_pin, '********')
+  assert.is(h1.pin_length, 6)
+  assert.is(h1.passive, true)
+  assert.is(h1.vault_password, '<%= db.users[0].password %>')
 })
 
 test('modules: all of them, or one with its parameters', () => {
@@ -149,6 +179,11 @@ test('run: one module, ad hoc', () => {
   assert.is(readFileSync(at, 'utf8'), 'a b')
   assert.is(rig.run([...copy, '--check']).status, 0)
   assert.match(rig.run(['run', 'shell', 'X=1 env | grep ^X=; pwd', 'chdir=/', '-l', 'h1']).stdout, /X=1\n.*\/\n/)
+  assert.match(rig.run(['run', 'command', 'argv=["echo","a,  b"]', '-l', 'h1']).stdout, '| a,  b\n')
+  assert.is(rig.run(['run', 'assert', 'that=["true","false"]', '-l', 'h1']).status, 1)
+  assert.is(rig.run(['run', 'set_fact', 'x=[1,{"a":null}]', '-l', 'h1']).status, 0)
+  const whole = JSON.stringify({ content: '[1]', dest: `${at}.json` })
+  assert.is(rig.run(['run', 'copy', whole, '-l', 'h1', '-C']).status, 2)
   assert.is(rig.run(['run', 'ping', '-l', 'all']).status, 0)
   assert.is(rig.run(['run', 'command', 'false', '-l', 'h1']).status, 1)
   assert.match(rig.run(['run', 'debug', 'msg=<%= v %>', '-l', 'h2']).stdout, 'group')

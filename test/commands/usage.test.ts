@@ -69,6 +69,13 @@ const wrong: readonly [args: string, message: RegExp, input?: string][] = [
   ['apply good.yml -e {"a":', /error\[yaml\]/],
   ['apply good.yml --ask-pass', /there is no terminal to ask on/],
   ['apply good.yml --ask-become-pass', /there is no terminal to ask on/],
+  ['apply good.yml -l @nowhere', /nowhere cannot be read: there is no such file/],
+  ['apply good.yml -l h1:!h1', /--limit leaves no host: h1:!h1/],
+  ['apply good.yml --check', /unknown option '--check'[\s\S]*fix: `runbook check …`\n$/],
+  ['apply good.yml --become-user=x', /unknown option '--become-user[\s\S]*fix: `become_user` in the playbook/],
+  ['run -m ping', /unknown option '-m'[\s\S]*fix: `runbook run MODULE key=value …`/],
+  ['run apt -l all', /there is no module apt\n {2}fix: write `package`/],
+  ['hosts --graph --json', /cannot be used with/],
   ['hosts nope', /no host or group nope\n {2}fix: /],
   ['hosts web --graph', /no host or group web/],
   ['modules cpy', /there is no module cpy\n {2}fix: did you mean copy/],
@@ -123,7 +130,7 @@ test('a playbook comes from a pipe too', () => {
     ['-c', `"${process.execPath}" "${main}" validate <(printf '%s' "$0") -i hosts.yml`, text],
     { cwd: rig.dir, encoding: 'utf8' },
   )
-  assert.match(said, /^valid: 1 plays, 1 tasks/)
+  assert.match(said, /^valid: 1 play, 1 task, 0 handlers, 1 host\n/)
 })
 
 test('CRLF and a byte order mark are no matter', () => {

@@ -282,8 +282,8 @@ async function passwords(lab: Lab): Promise<void> {
     two,
     ['-k', '-K', '-b'],
     [
-      ['sudo password: ', 'lab-password\r'],
       ['SSH password: ', 'lab-password\r'],
+      ['sudo password (empty: the same): ', '\r'],
     ],
   )
   assert.is(both.status, 0, both.screen)
