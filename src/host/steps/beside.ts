@@ -100,8 +100,9 @@ export function staged(files: readonly NewFile[], sh: Shell): Staged {
     `sync -- ${files.map(made).join(' ')}`,
   ]
   const goes = away(directories, sh)
-  // a directory in the way is for the file's own turn
-  const free = files.map((f) => `test ! -d ${sh.word(f.path)}`).join(' && ')
+  // what is there may refuse to be replaced (it can't be changed, it is another's, it is a directory): then those behind it
+  // must not have come to their places
+  const free = files.map((f) => `test ! -e ${sh.word(f.path)} && test ! -L ${sh.word(f.path)}`).join(' && ')
   const moveAll = all.map(({ n, own }) => `mv -f -- ${own.map(made).join(' ')} ${sh.word(n === '/' ? '/' : `${n}/`)}`)
   return {
     before: `${promise(directories, sh)}
