@@ -165,6 +165,11 @@ function failures(lab: Lab): void {
     message({ ...sleeper, Unit: { ConditionFileNotEmpty: '/nowhere' } }, { name: 'once' }),
     /a condition of once.service is not met/,
   )
+  // systemd has forgotten it by now: that is no condition
+  assert.match(
+    message(service({ ExecStart: "/bin/sh -c 'echo done already'" }), { name: 'brief' }),
+    /brief.service ended right after its start:[\s\S]*done already/,
+  )
   // starts that failed before do not count against the one that is right
   for (let i = 0; i < 6; i++) lab.run('h1', ['systemctl', 'restart', 'late'])
   assert.is(
@@ -208,6 +213,15 @@ function placed(lab: Lab): void {
   )
   assert.equal(bad.statuses, ['changed', 'failed'], bad.text)
   assert.match(bad.tasks[1]!.message ?? '', /systemctl (enable|start) bad-one.service: exit status 1.*bad.*setting/s)
+  // drop-ins of a unit that there is not are not told: what they make of it is not held against the host
+  const dropIn = '[Service]\\nType=oneshot\\nExecStart=\\nExecStart=/bin/true\\n'
+  lab.run('h1', [
+    'sh',
+    '-c',
+    `cd /etc/systemd/system; mkdir once-placed.service.d; printf '${dropIn}' >once-placed.service.d/x.conf`,
+  ])
+  const once = runTasks(lab, 'apply', tasks('once-placed', text))
+  assert.equal(once.statuses, ['changed', 'changed'], once.text)
   // without a task that starts it, a bad file is no business of this run
   const idle = [tasks('bad-two', '[Service]\nType=simple\n')[0]!, { systemd_unit: { name: 'bad-two', enabled: false } }]
   const left = runTasks(lab, 'apply', idle)

@@ -27,8 +27,9 @@ export interface Unit {
   readonly pulledBy: readonly string[] | undefined
   /** Other names that enabling gives it; undefined where its file was not seen. */
   readonly aliases: readonly string[] | undefined
-  /** What its file says, which systemd has not read: it may find fault with it. */
-  readonly guessed?: true
+  /** What its file says: systemd may find fault with it, or know more (drop-ins of a unit that there is not it does not
+   * tell). `unread` as long as it has not read the file. */
+  readonly guessed?: 'unread' | 'read' | undefined
 }
 
 const names = (text: string) => text.split(' ').filter((n) => n !== '')
@@ -126,7 +127,9 @@ export const unitKind: ReadKind<string, Unit> = {
   script,
   parse,
   difference: (p, a) =>
-    p.guessed ? undefined : fieldDifference(['load', 'active', 'enabled', 'needsReload'], resting(p), resting(a)),
+    p.guessed && !(p.active === 'active' && a.active === 'failed')
+      ? undefined
+      : fieldDifference(['load', 'active', 'enabled', 'needsReload'], resting(p), resting(a)),
 }
 
 /** When the host was started, in seconds since 1970. */
@@ -187,7 +190,7 @@ export function unitAfter(now: Unit, bytes: Buffer, whole: boolean): Unit {
  * Undefined where nothing can be said. */
 export function newUnit(now: Unit, path: string, bytes: Buffer): Unit | undefined {
   const { name, load, active, guessed } = now
-  const isNew = (load === 'not-found' && active === 'inactive') || guessed
+  const isNew = (load === 'not-found' && active === 'inactive') || guessed === 'unread'
   if (!isNew || name.includes('@') || path !== `/etc/systemd/system/${name}`) return undefined
-  return { ...unitAfter(now, bytes, true), needsReload: false, guessed: true }
+  return { ...unitAfter(now, bytes, true), needsReload: false, guessed: 'unread' }
 }

@@ -6,8 +6,8 @@ import { comesAndGoes, type Unit, unit, unitKind } from '../reads/unit.ts'
 import type { Step } from '../step.ts'
 import { tool } from './tool.ts'
 
-/** What systemd has read is no guess any more. */
-const seen = ({ guessed: _, ...unit }: Unit): Unit => unit
+/** A unit whose file systemd has read. */
+const seen = (unit: Unit): Unit => (unit.guessed ? { ...unit, guessed: 'read' } : unit)
 
 /** A unit whose files have changed is another one once systemd has read them. */
 const isReread = (other: Unit) => other.needsReload !== false
@@ -96,9 +96,17 @@ const clock = 'C() { read -r c _ </proc/uptime; c=${c%.*}${c#*.}; }'
 
 /** What the unit and systemd said of it since it was to be started. The journal may still be about to write it, and loses
  * whose words they were when a process ends with them: its number it keeps. */
-const lastWords = `journalctl --sync >/dev/null 2>&1; p=$(systemctl show --property=ExecMainPID -- "$u"); p=\${p#*=}; C
+const findWords = `journalctl --sync >/dev/null 2>&1; p=$(systemctl show --property=ExecMainPID -- "$u"); p=\${p#*=}; C
 l=$(journalctl --no-pager -q -o cat -n 15 --since "@$(($(date +%s) - (c - b) / 100))" _SYSTEMD_UNIT="$u" + UNIT="$u" + _PID="\${p:-0}" 2>/dev/null)
-test -n "$l" || l=$(systemctl status --no-pager -n 15 -- "$u"); printf '%s\\n' "$l" >&2`
+test -n "$l" || l=$(systemctl status --no-pager -n 15 -- "$u")`
+
+const lastWords = `${findWords}; printf '%s\\n' "$l" >&2`
+
+/** One that systemd has forgotten since has no condition that was met either: its log tells. */
+const ended = `${findWords}
+case $s$l in *ConditionResult=no*"ondition check"*) l="a condition of $u is not met:
+$l";; *) l="$u ended right after its start:
+$l";; esac; printf '%s\\n' "$l" >&2; exit 1`
 
 /** Hundredths of a second that a service is watched: all of them where somebody said how long, otherwise no longer than it
  * is busy, since one that waits for work has started. */
@@ -114,8 +122,8 @@ s=$(systemctl show --property=Type,RemainAfterExit,ActiveState,SubState,NRestart
 case $s in *Type=oneshot*) case $s in *RemainAfterExit=no*) exit 0;; esac;; esac
 n=\${s#*NRestarts=}; n=\${n%%[!0-9]*}; test "\${n:-0}" = 0 || test "$n" = "$r" || s="$s again"
 p=\${s#*MainPID=}; p=\${p%%[!0-9]*}
-case $s in *ConditionResult=no*) echo "a condition of $u is not met:" >&2; ${lastWords}; exit 1;; *Type=oneshot*) exit 0;;
-*ActiveState=failed*|*ActiveState=inactive*|*SubState=auto-restart*|*again) echo "$u ended right after its start:" >&2; ${lastWords}; exit 1;; esac
+case $s in *ConditionResult=no*) ${ended};; *Type=oneshot*) exit 0;;
+*ActiveState=failed*|*ActiveState=inactive*|*SubState=auto-restart*|*again) ${ended};; esac
 case $s in *Type=*) ;; *) exit 0;; esac
 ${
   seconds === undefined
