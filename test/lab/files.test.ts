@@ -35,6 +35,7 @@ check('behind a file that refuses to be replaced nothing is changed', async () =
       assert.equal(runTasks(lab, 'apply', tasks).statuses, ['ok', 'changed', 'changed', 'changed'], what)
     }
     full(lab)
+    defaultAcl(lab)
   } finally {
     lab.stop()
   }
@@ -50,6 +51,29 @@ function full(lab: Lab): void {
   assert.match(ran.tasks[2]!.message ?? '', /No space left/)
   assert.is(sh('cd /srv/small; ls -A; cat a b | wc -c'), 'a\nb\n80000\n')
   sh('umount /srv/small')
+}
+
+/** What a directory's default ACL gives others is not given while a private file is written, nor before it has its owner. */
+function defaultAcl(lab: Lab): void {
+  const sh = (script: string) => lab.run('h1', ['sh', '-c', script]).stdout
+  const own = '/usr/local/bin'
+  sh(`mkdir /srv/acl; chgrp shadow /srv/acl; chmod 2750 /srv/acl; setfacl -d -m u:deploy:rwx,o::rwx /srv/acl`)
+  // what is beside, as anybody else sees it while the owner is set
+  sh(
+    `printf '#!/bin/sh\\nsu deploy -s /bin/sh -c "cat /srv/acl/.runbook.* /srv/acl/.runbook.*/*; touch /srv/acl/.runbook.*/x" >>/srv/seen 2>/dev/null; exec /bin/chown "$@"\\n' >${own}/chown`,
+  )
+  sh(`chmod +x ${own}/chown; chmod o+rx /srv/acl; : >/srv/seen; chmod 666 /srv/seen`)
+  const copy = (dest: string) => ({ copy: { dest, content: 'canary-acl', mode: '0600', owner: 'nobody' } })
+  const one = runTasks(lab, 'apply', [copy('/srv/acl/one')])
+  const row = runTasks(
+    lab,
+    'apply',
+    ['a', 'b', 'c'].map((n) => copy(`/srv/acl/${n}`)),
+  )
+  assert.equal([one.statuses, row.statuses], [['changed'], ['changed', 'changed', 'changed']], one.text + row.text)
+  assert.is(sh('cat /srv/seen'), '')
+  assert.is(sh('cd /srv/acl; stat -c "%a %U:%G" one a b c | sort -u; ls -A'), '600 nobody:shadow\na\nb\nc\none\n')
+  sh(`rm ${own}/chown`)
 }
 
 test.run()

@@ -29,7 +29,7 @@ function promise(directories: readonly string[], sh: Shell): string {
   const goes = away(directories, sh)
   return `${sweep(directories, sh)}
 key=$$.\${d##*.}; umask 077; printf 'key=%s; %s\\n' "$key" ${sh.word(goes)} >"$d/t"
-trap ${sh.word(`${goes}; : >"$d/t"`)} 0; trap 'exit 143' 1 2 3 13 15`
+trap ${sh.word(`${goes}; : >|"$d/t"`)} 0; trap 'exit 143' 1 2 3 13 15`
 }
 
 const nothingLeft = ': >"$d/t"; trap - 0'
@@ -40,17 +40,39 @@ export function temporary(path: string, sh: Shell): string {
   return `${promise([directory], sh)}\np=${sh.word(path)} t=${besides(directory, sh)}`
 }
 
+/** Makes directories beside what is in these ones, for this process alone from the first moment: a default ACL goes before
+ * the umask, not before a mode. The mode must not cost what a setgid directory hands down. */
+const makePrivate = (directories: readonly string[], sh: Shell) =>
+  [
+    `mkdir -m 700 -- ${directories.map((n) => besides(n, sh)).join(' ')}`,
+    ...directories.map(
+      (n) => `{ test ! -g ${sh.word(n)} || { chmod g+s ${besides(n, sh)} && test -g ${besides(n, sh)}; }; }`,
+    ),
+  ].join(' && ')
+
 /** Makes a directory of that kind, $t, inside another. */
 export function temporaryDirectory(path: string, sh: Shell): string {
-  return `${promise([path], sh)}\nt=${besides(path, sh)}; mkdir -- "$t" || exit 1; umask "$m"`
+  return `${promise([path], sh)}\nt=${besides(path, sh)}; ${makePrivate([path], sh)} || exit 1; umask "$m"`
+}
+
+/** As `temporary`, for what only few may see: $t is inside a directory of that kind (`renameOut`). */
+export function temporaryInside(path: string, sh: Shell): string {
+  const directory = parentOf(path)
+  return `${promise([directory], sh)}\n${makePrivate([directory], sh)} || exit 1
+p=${sh.word(path)} t=${besides(directory, sh)}/new`
 }
 
 // without -T a directory that came in the way would swallow the file
 const moved = (t: string, p: string) =>
-  `mv -fT -- ${t} ${p} 2>"$d/mv" || { test ! -d ${p} && mv -f -- ${t} ${p}; } || { cat "$d/mv" >&2; false; }`
+  `mv -fT -- ${t} ${p} 2>"$d/mv" || { test ! -d ${p} && mv -f -- ${t} ${p} 2>"$d/mv"; } || { cat "$d/mv" >&2; false; }`
+
+const bring = `{ ${moved('"$t"', '"$p"')}; } || exit 1`
 
 /** Brings $t to $p. */
-export const rename = `{ ${moved('"$t"', '"$p"')}; } || exit 1\n${nothingLeft}`
+export const rename = `${bring}\n${nothingLeft}`
+
+/** Brings $t out of its directory to that path. */
+export const renameOut = (path: string, sh: Shell) => `${bring}\n${away([parentOf(path)], sh)}; ${nothingLeft}`
 
 /** A file that is to come to a path with owner and mode. */
 export interface NewFile {
@@ -93,7 +115,7 @@ export function staged(files: readonly NewFile[], sh: Shell): Staged {
   }
   const all = [...archives].map(([n, archive]) => ({ n, ...archive }))
   const ready = [
-    `mkdir -- ${directories.map((n) => besides(n, sh)).join(' ')}`,
+    makePrivate(directories, sh),
     ...all.map(({ n, blob }) => `tar -xmof ${blob} -C ${besides(n, sh)}`),
     ...together((f) => ownerWord(f.attributes, sh)).map(([owner, at]) => `chown ${owner} ${at.join(' ')}`),
     ...together((f) => exactMode(f.attributes.mode)).map(([mode, at]) => `chmod ${mode} ${at.join(' ')}`),

@@ -3,7 +3,7 @@ import { type Entry, followed, modeText, parentOf, type Spot, type Stat } from '
 import type { Shell } from '../shell.ts'
 import type { Step } from '../step.ts'
 import { type Attributes, chown, exactMode } from './attributes.ts'
-import { rename, temporary } from './beside.ts'
+import { rename, renameOut, temporary, temporaryInside } from './beside.ts'
 
 /** Where a file step acts: an entry, or for a link what it leads to (`placeOf`). */
 export interface Place {
@@ -117,11 +117,13 @@ function replacing(
 ): string {
   const check = validate === undefined ? '' : validation(validate, sh)
   const whole = withOwner(place, attributes)
-  return `${temporary(place.path, sh)}
+  // what validates a file may do so as somebody else
+  const inside = validate === undefined && (attributes.mode & 0o004) === 0
+  return `${(inside ? temporaryInside : temporary)(place.path, sh)}
 set -C; : >"$t" || exit 1; set +C
 e=$(LC_ALL=C dd if=${source} of="$t" bs=65536 conv=fsync 2>&1) || { echo "it could not be written: $e" | head -n 1 >&2; exit 1; }
 ${whole ? '' : keepOwner}${chown(whole ?? attributes, '', '"$t"', sh)}chmod ${exactMode(attributes.mode)} "$t" || exit 1
-${check}${rename}`
+${check}${inside ? renameOut(place.path, sh) : rename}`
 }
 
 /** What is to be set of a new file that takes the place of another: whose that was, it stays. Undefined where only the host
