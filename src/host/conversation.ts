@@ -98,7 +98,9 @@ export class Conversation {
       orders.map((o) => o.step),
       this.#shell,
     )
-    const ends = this.#session.steps(orders.map(({ onStart }, i) => ({ text: toBytes(scripts[i]!), onStart })))
+    const ends = this.#session.steps(
+      orders.map(({ step, onStart }, i) => ({ text: toBytes(scripts[i]!), onStart, looks: step.looks })),
+    )
     return orders.map(({ step }, i) => this.#endOf(step, ends[i]!))
   }
 

@@ -118,22 +118,32 @@ export class Session {
   }
 
   /** Queues steps that share a script, each a text that leaves its status in $e. As for `step`, and none has a time limit.
-   * One that leaves $j set is done together with the next: no order to stop comes between. */
+   * One that leaves $j set is done together with the next: no order to stop comes between. One that only looks holds up
+   * no other that looks when it fails. */
   steps(
-    parts: readonly { readonly text: Buffer; readonly onStart?: (() => void) | undefined }[],
+    parts: readonly {
+      readonly text: Buffer
+      readonly onStart?: (() => void) | undefined
+      readonly looks?: true | undefined
+    }[],
   ): Promise<ScriptEnd>[] {
     const name = `a${++this.#count}`
     const last = parts.length - 1
     const ends = parts.map(({ onStart }, i) =>
       this.#await({ name: i === last ? name : `${name}.${i}`, script: name, timeout: undefined, onStart }),
     )
-    const between = (i: number) =>
-      `\ntest $e = 0 || exit $e\nprintf '\\n%s\\n' '${this.#nonce} ${name}.${i} 0' >&3\ntest ! -e "$d/x" || test -n "$j" || exit ${notStarted}\n`
+    const between = (i: number) => {
+      const [fails, goesOn] = parts[i]!.looks
+        ? ['f=$e', parts[i + 1]!.looks ? '' : `test -z "$f" || exit ${notStarted}\n`]
+        : ['exit $e', '']
+      return `\ntest $e = 0 || ${fails}\nprintf '\\n%s\\n' "${this.#nonce} ${name}.${i} $e" >&3\n${goesOn}test ! -e "$d/x" || test -n "$j" || exit ${notStarted}\n`
+    }
+    const end = '\ntest -z "$f" || : >"$d/z"\nexit $e'
     this.#sendScript(
       name,
       Buffer.concat([
-        Buffer.from('j=\n'),
-        ...parts.flatMap(({ text }, i) => [text, Buffer.from(i === last ? '\nexit $e' : between(i))]),
+        Buffer.from('j= f=\n'),
+        ...parts.flatMap(({ text }, i) => [text, Buffer.from(i === last ? end : between(i))]),
       ]),
     )
     return ends

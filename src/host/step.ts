@@ -14,6 +14,8 @@ export interface Step {
   readonly effects: readonly Effect[]
   /** Looks a while later whether what this step began has lasted; where it fails, this one did. */
   readonly lasts?: Step
+  /** It only looks: when it fails, those in a row behind it look all the same. */
+  readonly looks?: true
   /** What is asked again behind it, besides what the effects touch: for steps whose outcome only the host knows. */
   readonly verify?: readonly Read[]
   /** Its text may stand in one script with that of others: it ends soon, and starts nothing that stays. */

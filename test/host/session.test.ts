@@ -169,6 +169,26 @@ test('the order to stop ends a shared script behind the step that runs', async (
   await session.close()
 })
 
+test('what only looks holds up no other that looks, and then ends the script', async () => {
+  const session = open()
+  const looks = true as const
+  const part = (text: string, more: { looks?: true } = {}) => ({ text: Buffer.from(text), ...more })
+  const statuses = async (...parts: ReturnType<typeof part>[]) => {
+    const next = session.steps([...parts])
+    const behind = session.step('exit 0')
+    const all = [...(await Promise.all(next)), await behind].map((e) => `${e.status}${e.output}`)
+    await session.run('exit 0')
+    return all.join(' ')
+  }
+  const [fails, holds] = [part('echo why >&3; e=1', { looks }), part('e=0', { looks })]
+  assert.is(await statuses(part('e=0'), fails, holds, fails, part('e=0'), part('e=0')), '0 1why\n 0 1why\n 98 98 98')
+  assert.is(await statuses(part('e=0'), fails, holds), '0 1why\n 0 98')
+  assert.is(await statuses(fails, fails), '1why\n 1why\n 98')
+  assert.is(await statuses(holds, holds, part('e=0')), '0 0 0 0')
+  assert.is(await statuses(holds, part('e=1'), fails), '0 1 98 98')
+  await session.close()
+})
+
 test('a shared script that is killed has failed at the step that ran', async () => {
   const session = open()
   const ends = session.steps(['e=0', 'kill -KILL $$', 'e=0'].map((t) => ({ text: Buffer.from(t) })))

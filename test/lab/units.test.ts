@@ -247,6 +247,18 @@ function several(lab: Lab): void {
     done.text,
   )
   assert.equal(runTasks(lab, 'apply', apart).statuses, ['ok', 'ok', 'ok'])
+  // each that ends is told
+  const brief = (name: string) => ({
+    systemd_unit: {
+      name,
+      unit: service({ ExecStart: `/bin/sh -c 'echo words of ${name}; exit 3'` }),
+      state: 'started',
+    },
+  })
+  const died = runTasks(lab, 'apply', [brief('brief-1'), task('fourth'), brief('brief-2')])
+  assert.equal(died.statuses, ['failed', 'changed', 'failed'], died.text)
+  for (const i of [0, 2])
+    assert.match(died.tasks[i]!.message ?? '', /ended right after its start:[\s\S]*words of brief/, died.text)
   const bound = [task('puller', { Wants: 'pulled.service' }), { systemd_unit: { name: 'pulled', state: 'started' } }]
   runTasks(lab, 'apply', [{ systemd_unit: { name: 'pulled', unit: sleeper } }])
   assert.equal(runTasks(lab, 'check', bound).statuses, ['changed', 'unknown'])

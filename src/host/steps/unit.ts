@@ -83,6 +83,7 @@ ${plain.script(sh)} || { ${lastWords}; exit 1; }`,
       effects: [],
       harmless: true,
       inline: true,
+      looks: true,
       script: (sh) => `u=${sh.word(name)}; read -r b r 2>/dev/null <"$d/up-$u" || exit 0
 ${clock}
 ${staysUp(watch)}`,
