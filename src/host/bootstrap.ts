@@ -37,7 +37,9 @@ const loop = (nonce: string, shell: string): string =>
     'umask 077',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is shell
     'd=$(mktemp -d "${TMPDIR:-/tmp}/runbook.XXXXXXXXXX") || exit 97',
-    'trap "rm -rf $d" 0',
+    // a name may hold a blank
+    'Z() { rm -rf "$d"; }',
+    'trap Z 0',
     'E() { test -e "$d/v" && exit 96; test -e "$d/w" && exit 94; exit 129; }',
     'trap E 1 2 13 15',
     'S=; command -v setsid >/dev/null 2>&1 && S=setsid',

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -56,6 +56,25 @@ for (const login of ['sh', 'bash', 'dash', 'zsh', 'fish', 'csh', 'tcsh']) {
 }
 
 test('a noisy login is passed over', () => exchange(open('sh', '/bin/sh', 'echo Welcome; echo b x 5; ')))
+
+test('a TMPDIR with blanks and signs in its name: nothing else is removed', async () => {
+  const odd = join(scratch, `a b*'"$HOME c`)
+  for (const dir of [odd, join(scratch, 'a'), join(scratch, 'b1')]) mkdirSync(dir)
+  writeFileSync(join(scratch, 'a/kept'), '')
+  try {
+    process.env.TMPDIR = odd
+    const closed = open()
+    assert.is((await closed.step(`: >"$d/made"`)).status, 0)
+    await closed.close()
+    const killed = open()
+    await killed.ready
+    await killed.kill()
+    assert.equal([readdirSync(odd), left().length, existsSync(join(scratch, 'a/kept'))], [[], 3, true])
+  } finally {
+    process.env.TMPDIR = scratch
+    for (const name of left()) rmSync(join(scratch, name), { recursive: true })
+  }
+})
 
 test('a connection that goes ends the running step, all it started, and the directory', async () => {
   const session = open()
