@@ -52,7 +52,7 @@ function filesOf(path: string, report: Report): string[] {
       code: 'inventory',
       severity: 'error',
       message: `there is no inventory at ${path}`,
-      hint: 'name it with -i',
+      hint: path.includes(',') ? 'hosts are named in a file: `all: { hosts: { NAME: } }`' : 'name it with -i',
     })
     return []
   }

@@ -61,6 +61,7 @@ const wrong: readonly [args: string, message: RegExp, input?: string][] = [
   ['apply nul.yml', /nul\.yml:3:1: error\[file\]: there is a NUL byte/],
   ['apply -', /standard-input:1:3: error\[hosts\]/, '- tasks: []'],
   ['apply good.yml -i nowhere', /there is no inventory at nowhere\n {2}fix: /],
+  ['apply good.yml -i h1,', /there is no inventory at h1,\n {2}fix: hosts are named in a file/],
   ['apply good.yml -l h9', /--limit names no host or group: h9\n {2}fix: did you mean/],
   ['apply good.yml -l ', /--limit is empty/],
   ['apply good.yml -l ~h(', /no regular expression/],

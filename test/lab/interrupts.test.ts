@@ -252,7 +252,7 @@ async function rebootTest(lab: Lab): Promise<void> {
   assert.is(end.status, 3, end.stdout)
   const lost = taskOf(end, 'write')[0] as unknown as { status: string; message: string }
   assert.is(lost.status, 'unreachable')
-  assert.match(lost.message, /create \/srv\/r \(1 bytes\): the connection was lost while it ran/)
+  assert.match(lost.message, /create \/srv\/r \(1 byte\): the connection was lost while it ran/)
   // nobody was there to take the temporary file away: the next who writes there does, when it is old enough
   assert.match(leftovers(lab, 'h1'), /^\/srv\/\.runbook\.\d+\.\w+\n$/)
   lab.run('h1', ['sh', '-c', 'touch -d "1 hour ago" /srv/.runbook.*'])

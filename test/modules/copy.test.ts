@@ -31,9 +31,9 @@ test('content: a file with exactly that, and no step where it is so', async () =
   assert.equal(await steps({ content: 'one\n', dest: '/f', mode: '0600', owner: 'anna' }, { host }), [
     'set owner anna (was root) and mode 0600 (was 0644) of /f',
   ])
-  assert.equal(await steps({ content: 'x', dest: '/l' }, { host }), ['replace /l (1 bytes)'])
-  assert.equal(await steps({ content: 'x', dest: '/l', follow: true }, { host }), ['replace /f (1 bytes)'])
-  assert.equal(await steps({ content: 'x', dest: '/gone', follow: true }, { host }), ['replace /gone (1 bytes)'])
+  assert.equal(await steps({ content: 'x', dest: '/l' }, { host }), ['replace /l (1 byte)'])
+  assert.equal(await steps({ content: 'x', dest: '/l', follow: true }, { host }), ['replace /f (1 byte)'])
+  assert.equal(await steps({ content: 'x', dest: '/gone', follow: true }, { host }), ['replace /gone (1 byte)'])
   assert.equal(await steps({ content: 'x', dest: '/f', force: false }, { host }), [])
   assert.is(
     await steps({ content: 'x', dest: '/d' }, { host }),
@@ -41,11 +41,8 @@ test('content: a file with exactly that, and no step where it is so', async () =
   )
   assert.is(await steps({ content: 'x', dest: '/no/f' }, { host }), 'the directory /no does not exist')
   assert.is(await steps({ content: 'x', dest: '/f/x' }, { host }), '/f is in the way of /f/x and is no directory')
-  assert.equal(await steps({ content: 'x', dest: '/f', backup: true }, { host }), [
-    'back up /f',
-    'replace /f (1 bytes)',
-  ])
-  assert.equal(await steps({ content: 'x', dest: '/new', backup: true }, { host }), ['create /new (1 bytes)'])
+  assert.equal(await steps({ content: 'x', dest: '/f', backup: true }, { host }), ['back up /f', 'replace /f (1 byte)'])
+  assert.equal(await steps({ content: 'x', dest: '/new', backup: true }, { host }), ['create /new (1 byte)'])
 })
 
 test('a list or mapping is JSON as Python writes it', async () => {
@@ -90,7 +87,7 @@ test('a directory of the controller: itself, or with a slash what is in it', asy
   assert.equal(await steps({ src: 'tree', dest: '/d' }, { files }), [
     'create directory /d',
     'create directory /d/tree',
-    'create /d/tree/one (1 bytes)',
+    'create /d/tree/one (1 byte)',
     'create directory /d/tree/sub',
     'create /d/tree/sub/two (2 bytes)',
   ])
@@ -129,7 +126,7 @@ test('a file or directory of the host', async () => {
     'create directory /e',
     'create directory /e/f',
     'link /e/f/l to one',
-    'create /e/f/one with /t/one (1 bytes)',
+    'create /e/f/one with /t/one (1 byte)',
     'create directory /e/f/sub',
   ])
 })

@@ -267,7 +267,7 @@ export function setTimes(place: Place, times: { access: Time | undefined; modifi
 
 function size(bytes: number): string {
   return bytes < 10_000
-    ? `${bytes} bytes`
+    ? `${bytes} byte${bytes === 1 ? '' : 's'}`
     : bytes < 10_000_000
       ? `${Math.round(bytes / 1000)} kB`
       : `${Math.round(bytes / 1e6)} MB`
