@@ -54,6 +54,8 @@ export interface Question {
   readonly params: Readonly<Record<string, unknown>>
   readonly view: View
   readonly diff: boolean
+  /** What its steps need is asked for too. */
+  readonly check?: boolean
   readonly local: (read: LocalRead) => unknown
   readonly secret: (value: string) => void
 }
@@ -89,7 +91,12 @@ export function consult(q: Question): Answer {
     if (missing.size > 0) return { kind: 'missing', reads: [...missing.values()], asked: [...asked.values()] }
     const plan = q.module.body.plan(q.params, answersTo(reads, q) as never, context)
     if (!('failed' in plan || Array.isArray(plan.steps))) throw new TypeError('`plan` gave neither steps nor a failure')
-    return { kind: 'plan', plan, asked: [...asked.values()] }
+    const needs = q.check && 'steps' in plan ? plan.steps.flatMap((s) => s.needs ?? []) : []
+    const unasked = needs.map((n) => n.read).filter((r) => !q.view.has(r))
+    if (unasked.length > 0) return { kind: 'missing', reads: unasked, asked: [...asked.values()] }
+    const lacking = needs.find((n) => q.view.get(n.read) === undefined)
+    const made = lacking ? { failed: lacking.otherwise } : plan
+    return { kind: 'plan', plan: made, asked: [...asked.values()] }
   } catch (e) {
     if (e instanceof ValueError) throw e
     if (!(e instanceof UnknownValue)) return { kind: 'plan', plan: broken(q.module, e), asked: [...asked.values()] }

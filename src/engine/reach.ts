@@ -184,6 +184,7 @@ export function consultFor(ground: Ground, module: Module, params: object, user:
       params: params as Record<string, unknown>,
       view: ground.models.view(user),
       diff: ground.diff,
+      check: ground.check,
       local: (read) => ground.local(read, scope),
       secret: ground.secret,
     }),

@@ -18,6 +18,8 @@ export interface Step {
   readonly looks?: true
   /** What is asked again behind it, besides what the effects touch: for steps whose outcome only the host knows. */
   readonly verify?: readonly Read[]
+  /** What has to be there for it to go well; where it is not, check tells so. */
+  readonly needs?: readonly Need[]
   /** Its text may stand in one script with that of others: it ends soon, and starts nothing that stays. */
   readonly inline?: true
   /** The file that it puts in place: several in a row are made ready together. */
@@ -34,6 +36,13 @@ export interface Step {
   readonly captured?: true
   /** Seconds it may take, where a task says nothing. */
   readonly timeout?: number
+}
+
+/** Something that has an answer on a host that has it. */
+export interface Need {
+  readonly read: Read
+  /** One sentence for when it has none. */
+  readonly otherwise: string
 }
 
 export interface Diff {

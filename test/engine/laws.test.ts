@@ -22,6 +22,7 @@ const flat = isRoot ? ['0644', '0600'] : []
 const mode = fc.constantFrom(...flat, '0755', '0700', 'u=rwX,g=,o=')
 const text = fc.constantFrom('one\n', 'two\n', 'one\ntwo\n', '')
 const owner = fc.constantFrom(...(isRoot ? ['0', 'root', '65534', 'nobody'] : [String(process.getuid?.())]))
+const ghost = fc.constant('no-such-name')
 const sources = join(scratch, 'sources')
 mkdirSync(join(sources, 'c'), { recursive: true })
 writeFileSync(join(sources, 'e'), 'one\n')
@@ -110,6 +111,8 @@ const wide = (host: string) =>
     fc.record({ file: fc.record({ path: path(host), state: fc.constant('touch'), mode }) }),
     fc.record({ file: fc.record({ path: path(host), src: upwards, state: fc.constant('link'), force: fc.boolean() }) }),
     fc.record({ fail: fc.constant({ msg: 'no' }), notify: fc.constant('first') }),
+    fc.record({ file: fc.record({ path: path(host), state: fc.constant('directory'), owner: ghost }) }),
+    fc.record({ copy: fc.record({ content: text, dest: path(host), group: ghost }) }),
     fc.record({ copy: fc.record({ content: text, dest: path(host), validate: fc.constant('false %s') }) }),
     fc.record({
       copy: fc.record({ content: text, dest: path(host) }),

@@ -153,6 +153,24 @@ test('a backup comes under a name that nobody knows before: what lists its direc
   assert.equal(told(await run('apply', text)), ['f: ok', 'all: ok'])
 })
 
+test('check asks whether a new owner or group is there, or will be', async () => {
+  fresh()
+  const ignored = 'ignore_errors: true'
+  const text = play(`- { name: owner, file: { path: "${at('a')}", state: directory, owner: no-such-user }, ${ignored} }
+- { name: group, copy: { content: x, dest: "${at('b')}", group: no-such-group }, ${ignored} }
+- { name: made, user: { name: runbook-new } }
+- { name: its, copy: { content: x, dest: "${at('c')}", owner: runbook-new } }`)
+  const checked = await run('check', text)
+  assert.equal(told(checked), ['owner: failed', 'group: failed', 'made: changed', 'its: changed'])
+  assert.is(checked.tasks[0]!.message, 'there is no user no-such-user on the host')
+  // a directory that can't be given away does not stay
+  const dirs = text.split('\n').slice(0, 3).join('\n')
+  assert.equal(told(await run('apply', dirs)), ['owner: failed'])
+  assert.is(existsSync(at('a')), false)
+  const there = await run('check', play(`- { name: own, file: { path: "${dir}", owner: root } }`))
+  assert.is(there.recap.hosts.here!.failed, 0)
+})
+
 test('a host is met also where nothing is asked of it; where nothing could change, only for facts', async () => {
   const gone = { connect: () => Promise.reject(new ConnectError('refused', 'nobody is there')) }
   for (const mode of ['check', 'apply'] as const) {

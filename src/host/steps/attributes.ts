@@ -1,4 +1,6 @@
+import { account, group } from '../reads/account.ts'
 import type { Shell } from '../shell.ts'
+import type { Need } from '../step.ts'
 
 /** Owner and group by name or number as text, mode as a number; undefined leaves it. */
 export interface Attributes {
@@ -16,8 +18,19 @@ export function ownerWord({ owner, group }: Attributes, sh: Shell): string | und
   return sh.word(`${owner ?? ''}${group === undefined ? '' : `:${group}`}`)
 }
 
-/** Shell text that sets owner and group of `path` (a word), where there is something to set. */
-export function chown(attributes: Attributes, flags: string, path: string, sh: Shell): string {
+/** Shell text that sets owner and group of `path` (a word), where there is something to set.
+ * @param otherwise what is done when that fails. */
+export function chown(attributes: Attributes, flags: string, path: string, sh: Shell, otherwise = 'exit 1'): string {
   const owner = ownerWord(attributes, sh)
-  return owner === undefined ? '' : `chown ${flags}${owner} ${path} || exit 1\n`
+  return owner === undefined ? '' : `chown ${flags}${owner} ${path} || ${otherwise}\n`
+}
+
+/** Who has to be known on the host. */
+export function needsOf(attributes: Attributes): Need[] {
+  const named = (name: string | undefined) =>
+    name === undefined || name === 'root' || /^\d+$/.test(name) ? [] : [name]
+  return [
+    ...named(attributes.owner).map((n) => ({ read: account(n), otherwise: `there is no user ${n} on the host` })),
+    ...named(attributes.group).map((n) => ({ read: group(n), otherwise: `there is no group ${n} on the host` })),
+  ]
 }

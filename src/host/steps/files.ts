@@ -2,7 +2,7 @@ import { isWithin, listingUnknown, type PathChange, pathEffect } from '../effect
 import { type Entry, followed, modeText, parentOf, type Spot, type Stat } from '../reads/entry.ts'
 import type { Shell } from '../shell.ts'
 import type { Step } from '../step.ts'
-import { type Attributes, chown, exactMode } from './attributes.ts'
+import { type Attributes, chown, exactMode, needsOf } from './attributes.ts'
 import { rename, renameOut, temporary, temporaryInside } from './beside.ts'
 
 /** Where a file step acts: an entry, or for a link what it leads to (`placeOf`). */
@@ -63,10 +63,17 @@ export function newStat(type: Stat['type'], attributes: Attributes, more: Partia
   ) as Stat
 }
 
-function step(summary: string, place: Place, change: PathChange, script: (sh: Shell) => string): Step {
+function step(
+  summary: string,
+  place: Place,
+  change: PathChange,
+  script: (sh: Shell) => string,
+  attributes: Attributes = {},
+): Step {
   return {
     summary,
     script,
+    needs: needsOf(attributes),
     inline: true,
     effects: [pathEffect(summary, place.real, change, place.stat?.type === 'link')],
   }
@@ -84,7 +91,13 @@ export function writeFile(
   const change: PathChange = { to: 'file', stat: statOfNew(place, bytes.length, attributes), bytes }
   const whole = withOwner(place, attributes)
   return {
-    ...step(summary, place, change, (sh) => replacing(place, sh.blob(bytes), attributes, options.validate, sh)),
+    ...step(
+      summary,
+      place,
+      change,
+      (sh) => replacing(place, sh.blob(bytes), attributes, options.validate, sh),
+      attributes,
+    ),
     ...(options.validate || !whole ? {} : { file: { path: place.path, bytes, attributes: whole } }),
     diff: { path: place.path, before: options.before, after: bytes },
   }
@@ -99,7 +112,13 @@ export function copyFile(
 ): Step {
   const summary = `${place.stat ? 'replace' : 'create'} ${place.path} with ${from.path} (${size(from.size)})`
   const change: PathChange = { to: 'file', stat: statOfNew(place, from.size, attributes), bytes: undefined }
-  return step(summary, place, change, (sh) => replacing(place, sh.word(from.path), attributes, options.validate, sh))
+  return step(
+    summary,
+    place,
+    change,
+    (sh) => replacing(place, sh.word(from.path), attributes, options.validate, sh),
+    attributes,
+  )
 }
 
 function statOfNew(place: Place, bytes: number, attributes: Attributes): Stat {
@@ -162,11 +181,17 @@ export function backupFile(place: Place): Step {
 /** Makes one directory; its parent has to be there. */
 export function makeDirectory(place: Place, attributes: Attributes & { mode: number }): Step {
   const stat = statWith({ ...fresh(), type: 'directory' }, attributes) as Stat
-  return step(`create directory ${place.path}`, place, { to: 'directory', stat }, (sh) => {
-    const p = sh.word(place.path)
-    return `umask 077; mkdir -- ${p} || { test -d ${p} && test ! -L ${p}; } || exit 1
-${chown(attributes, '', p, sh)}chmod ${exactMode(attributes.mode)} ${p}`
-  })
+  return step(
+    `create directory ${place.path}`,
+    place,
+    { to: 'directory', stat },
+    (sh) => {
+      const p = sh.word(place.path)
+      return `umask 077; n=; mkdir -- ${p} && n=1 || { test -d ${p} && test ! -L ${p}; } || exit 1
+${chown(attributes, '', p, sh, `{ test -z "$n" || rmdir -- ${p}; exit 1; }`)}chmod ${exactMode(attributes.mode)} ${p}`
+    },
+    attributes,
+  )
 }
 
 /** The directories that are missing above a path, outermost first. */
@@ -182,11 +207,17 @@ export function missingParents(at: Pick<Spot, 'real' | 'anchor'>): Place[] {
 export function makeLink(place: Place, target: string, attributes: Attributes = {}, to?: Entry): Step {
   const stat = statWith({ ...fresh(), type: 'link', mode: 0o777, target }, { ...attributes, mode: undefined }) as Stat
   const leads = to && spotBehind(place, followed(to))
-  return step(`link ${place.path} to ${target}`, place, { to: 'link', stat, leads }, (sh) => {
-    return `${temporary(place.path, sh)}
+  return step(
+    `link ${place.path} to ${target}`,
+    place,
+    { to: 'link', stat, leads },
+    (sh) => {
+      return `${temporary(place.path, sh)}
 ln -s -- ${sh.word(target)} "$t" || exit 1
 ${chown(attributes, '-h ', '"$t"', sh)}${rename}`
-  })
+    },
+    attributes,
+  )
 }
 
 /** What lies below the place of a link is nowhere any more. */
@@ -231,10 +262,16 @@ export function setAttributes(place: Place, attributes: Attributes): Step {
   // the kernel takes setuid and setgid away with the owner: the mode is set again
   const mended = mode ?? (place.stat && place.stat.mode & 0o6000 ? place.stat.mode : undefined)
   const change: PathChange = { to: 'attributes', stat: statWith({}, attributes), id: place.stat?.id }
-  return step(`set ${parts.join(' and ')} of ${place.path}`, { ...place, stat: undefined }, change, (sh) => {
-    const p = sh.word(place.path)
-    return `${chown(attributes, isLink ? '-h ' : '', p, sh)}${mended === undefined || isLink ? ':' : `chmod ${exactMode(mended)} ${p}`}`
-  })
+  return step(
+    `set ${parts.join(' and ')} of ${place.path}`,
+    { ...place, stat: undefined },
+    change,
+    (sh) => {
+      const p = sh.word(place.path)
+      return `${chown(attributes, isLink ? '-h ' : '', p, sh)}${mended === undefined || isLink ? ':' : `chmod ${exactMode(mended)} ${p}`}`
+    },
+    attributes,
+  )
 }
 
 function was(stat: Stat | undefined, { owner, group }: Attributes): string {
