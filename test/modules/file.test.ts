@@ -213,4 +213,15 @@ test('on a real host, with odd names: check says what apply does, and twice is o
   assert.is(readlinkSync(`${dir}/loop`), 'real')
 })
 
+test('a link to itself, however it is written', async () => {
+  const itself = 'the link would point to itself'
+  for (const [path, src] of [
+    ['/d/l', 'l'],
+    ['/d/l/', './l'],
+    ['/d/l', '../d/l'],
+    ['/d/l', '/d/l/'],
+  ] as const)
+    assert.is(await steps({ path, src, state: 'link', force: true }, { '/d': directory() }), itself)
+})
+
 test.run()
