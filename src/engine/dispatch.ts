@@ -1,6 +1,6 @@
 import type { Order } from '../host/conversation.ts'
 import { withEntries } from '../host/model.ts'
-import type { StepEnd } from '../host/step.ts'
+import type { Step, StepEnd } from '../host/step.ts'
 import type { Task } from '../language/playbook.ts'
 import type { Ground } from './ground.ts'
 import type { Instance } from './instance.ts'
@@ -76,7 +76,10 @@ export function dispatch(
       const look = pending({ step: step.lasts, timeout: undefined })
       looks.push(look.waiting)
       if (!needsItsEnd(instance.task)) {
-        later.set(i, look.end)
+        later.set(
+          i,
+          look.end.then((l) => (l.outcome === 'not-started' ? lookAlone(link, instance.user, step.lasts!) : l)),
+        )
         return end
       }
       lookNow()
@@ -90,6 +93,11 @@ export function dispatch(
     for (const { end } of segments.flatMap((s) => s.orders)) end(Promise.reject(e))
   })
   return { jobs, answers }
+}
+
+/** What a step began is looked at also where one behind it failed: that may be why. */
+async function lookAlone(link: HostLink, user: string, step: Step): Promise<StepEnd> {
+  return (await link.talk(user)).apply([{ step, timeout: undefined }], []).ends[0]!
 }
 
 /** Whether something may depend on what becomes of a task before its pass is over. */

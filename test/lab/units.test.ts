@@ -277,6 +277,10 @@ function lasting(lab: Lab): void {
   const died = runTasks(lab, 'apply', [start(dies), copy])
   assert.equal(died.statuses, ['failed', 'changed'], died.text)
   assert.match(died.tasks[0]!.message ?? '', /lasting.service ended right after its start:[\s\S]*gone again/)
+  // also where a task behind it fails
+  const both = runTasks(lab, 'apply', [start(dies), { copy: { content: 'x', dest: '/proc/no/file' } }])
+  assert.equal(both.statuses, ['failed', 'failed'], both.text)
+  assert.match(both.tasks[0]!.message ?? '', /gone again/)
   // a command is not started before it is seen
   const before = runTasks(lab, 'apply', [start(dies), copy, { command: 'touch /srv/too-far' }])
   assert.equal([before.statuses, lab.run('h1', ['test', '-e', '/srv/too-far']).status], [['failed', 'ok'], 1])
