@@ -64,7 +64,7 @@ export function dispatch(
     const later = new Map<number, Promise<StepEnd>>()
     const ends = steps.map((step, i) => {
       // what a command does may end what is to last
-      if (step.opaque || segments.at(-1)?.user !== instance.user) lookNow()
+      if (step.opaque || step.disturbs || segments.at(-1)?.user !== instance.user) lookNow()
       if (segments.at(-1)?.user !== instance.user) segments.push({ user: instance.user, orders: [] })
       const { end, waiting } = pending({
         step,

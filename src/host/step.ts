@@ -14,6 +14,8 @@ export interface Step {
   readonly effects: readonly Effect[]
   /** Looks a while later whether what this step began has lasted; where it fails, this one did. */
   readonly lasts?: Step
+  /** What a step before it began may end by it. */
+  readonly disturbs?: true
   /** It only looks: when it fails, those in a row behind it look all the same. */
   readonly looks?: true
   /** What is asked again behind it, besides what the effects touch: for steps whose outcome only the host knows. */

@@ -259,6 +259,11 @@ function several(lab: Lab): void {
   assert.equal(died.statuses, ['failed', 'changed', 'failed'], died.text)
   for (const i of [0, 2])
     assert.match(died.tasks[i]!.message ?? '', /ended right after its start:[\s\S]*words of brief/, died.text)
+  // one that ends another is no sign that this one died
+  const fight = [task('conflicted'), task('conflicting', { Conflicts: 'conflicted.service' })]
+  const fought = runTasks(lab, 'apply', fight)
+  assert.equal(fought.statuses, ['changed', 'changed'], fought.text)
+  assert.match(fought.warnings.join(), /never converge/)
   const bound = [task('puller', { Wants: 'pulled.service' }), { systemd_unit: { name: 'pulled', state: 'started' } }]
   runTasks(lab, 'apply', [{ systemd_unit: { name: 'pulled', unit: sleeper } }])
   assert.equal(runTasks(lab, 'check', bound).statuses, ['changed', 'unknown'])

@@ -48,11 +48,15 @@ const isGround = (name: string) =>
     name,
   )
 
+/** Whether others may start or end with a unit. */
+export function isBound({ pulls }: Unit): boolean {
+  return pulls === undefined || pulls.some((n) => !isGround(n))
+}
+
 /** Whether a unit may be another one once `changed` was started or stopped. */
 export function comesAndGoes(changed: Unit, other: Unit): boolean {
-  const { pulls } = changed
-  if (!pulls || !other.pulledBy) return true
-  return pulls.some((n) => !isGround(n) || other.pulledBy!.includes(n))
+  if (isBound(changed) || !other.pulledBy) return true
+  return changed.pulls!.some((n) => other.pulledBy!.includes(n))
 }
 
 /** @param name with its suffix, as `vault.service`. */

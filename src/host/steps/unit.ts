@@ -2,7 +2,7 @@ import { answerEffect, type Effect, unknownEffect } from '../effect.ts'
 import type { Read } from '../read.ts'
 import { outputKind } from '../reads/command.ts'
 import { type Entry, entryKind } from '../reads/entry.ts'
-import { comesAndGoes, type Unit, unit, unitKind } from '../reads/unit.ts'
+import { comesAndGoes, isBound, type Unit, unit, unitKind } from '../reads/unit.ts'
 import type { Step } from '../step.ts'
 import { tool } from './tool.ts'
 
@@ -63,7 +63,11 @@ export function changeUnit(
     unknownEffect(summary, (read) => read.kind === outputKind && !links),
     answerEffect(unit(name), seen(after)),
   ]
-  const plain = tool(summary, ['systemctl', '--no-ask-password', verb, '--', name], effects, { ...more, inline: true })
+  const plain = tool(summary, ['systemctl', '--no-ask-password', verb, '--', name], effects, {
+    ...more,
+    inline: true,
+    ...(!links && isBound(after) ? { disturbs: true } : {}),
+  })
   // what is stopped need not last
   if (verb === 'stop') return { ...plain, script: (sh) => `: >"$d/up-"${sh.word(name)}; ${plain.script(sh)}` }
   if (!['start', 'restart'].includes(verb)) return plain
