@@ -4,16 +4,15 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { bootLab, canBootLab, type Lab } from './lab.ts'
+import type { Lab } from './lab.ts'
 import { startProxy } from './proxy.ts'
 import { runbook, startRunbook, until } from './runbook.ts'
+import { labSuite } from './suite.ts'
 import { onTerminal } from './terminal.ts'
 
 // Every way to a host, and every way that fails, with real sshd, sudo and login shells.
 
-const reason = canBootLab()
 const dir = mkdtempSync(join(tmpdir(), 'connections-'))
 process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
 const main = join(process.cwd(), 'dist/main.js')
@@ -465,7 +464,7 @@ async function here(lab: Lab): Promise<void> {
   assert.is(readFileSync(join(dir, 'here'), 'utf8'), 'x')
 }
 
-const tests: [string, (lab: Lab) => Promise<void>][] = [
+labSuite(2, [
   ['every login shell, as itself and by sudo', shells],
   ['each way a connection fails has its words', refusals],
   ['what is wrong on a host is named', brokenHosts],
@@ -476,19 +475,4 @@ const tests: [string, (lab: Lab) => Promise<void>][] = [
   ['forks, a host that does not answer, runs side by side', manyHosts],
   ['a step that takes too long, a connection that falls silent', timeouts],
   ['this machine', here],
-]
-
-let lab: Lab | undefined
-for (const [name, run] of tests) {
-  if (reason !== undefined) {
-    console.log(`SKIP ${name}: ${reason}`)
-    test.skip(name)
-    continue
-  }
-  test(name, async () => {
-    lab ??= await bootLab(2)
-    await run(lab)
-  })
-}
-test.after(() => lab?.stop())
-test.run()
+])

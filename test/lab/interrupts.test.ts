@@ -3,16 +3,14 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { bootLab, canBootLab, type Lab } from './lab.ts'
+import type { Lab } from './lab.ts'
 import { startProxy } from './proxy.ts'
 import { runbook, startRunbook, until } from './runbook.ts'
+import { labSuite } from './suite.ts'
 
 // Law 6: whatever is interrupted, and however, leaves no process, no temporary file and no half file on a host, and the
 // next apply converges.
-
-const reason = canBootLab()
 
 const dir = mkdtempSync(join(tmpdir(), 'interrupts-'))
 process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
@@ -367,7 +365,7 @@ open(${JSON.stringify(code)}, "w").write(str(os.waitstatus_to_exitcode(status)))
   await nothingLeft(lab, 'h1', 'mark-terminal')
 }
 
-const tests: [string, (lab: Lab) => Promise<void>][] = [
+labSuite(2, [
   ['the first signal lets the running step end, starts nothing new, and tells how it stands', signalsTest],
   ['the second signal ends what runs, also what does not want to', secondSignalTest],
   ['a controller that is killed leaves nothing', killedControllerTest],
@@ -379,19 +377,4 @@ const tests: [string, (lab: Lab) => Promise<void>][] = [
   ['a reader that goes away', pipeTest],
   ['a terminal that is closed', closedTerminalTest],
   ['a host that goes down in the middle', rebootTest],
-]
-
-let lab: Lab | undefined
-for (const [name, run] of tests) {
-  if (reason !== undefined) {
-    console.log(`SKIP ${name}: ${reason}`)
-    test.skip(name)
-    continue
-  }
-  test(name, async () => {
-    lab ??= await bootLab(2)
-    await run(lab)
-  })
-}
-test.after(() => lab?.stop())
-test.run()
+])

@@ -3,15 +3,14 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { bootLab, canBootLab, type Lab } from './lab.ts'
+import type { Lab } from './lab.ts'
 import { runbook, startRunbook, until } from './runbook.ts'
+import { labSuite } from './suite.ts'
 
 // No secret is an argument or in the environment of any process, here or on a host, nor in anything that is shown, nor in a
 // file that others may read. And what a host says never reaches the screen as a terminal's command.
 
-const reason = canBootLab()
 const dir = mkdtempSync(join(tmpdir(), 'secrets-'))
 process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
 
@@ -266,23 +265,8 @@ async function escapesTest(lab: Lab): Promise<void> {
   }
 }
 
-const tests: [string, (lab: Lab) => Promise<void>][] = [
+labSuite(1, [
   ['no secret in any process, output or file', secretsTest],
   ['what is under way is private', modesTest],
   ['what a host says is no command for a terminal', escapesTest],
-]
-
-let lab: Lab | undefined
-for (const [name, run] of tests) {
-  if (reason !== undefined) {
-    console.log(`SKIP ${name}: ${reason}`)
-    test.skip(name)
-    continue
-  }
-  test(name, async () => {
-    lab ??= await bootLab(1)
-    await run(lab)
-  })
-}
-test.after(() => lab?.stop())
-test.run()
+])
