@@ -98,6 +98,11 @@ export default defineModule({
     const groups = p.groups && [...new Set(a.others.map((g) => g!.name))].sort()
     if (!a.now) {
       const steps = [addition(p, a.own, a.primary, groups, a.home), ...passwordSteps(p, undefined, facts.uid === 0)]
+      const { uid, home, shell } = p
+      const gid = a.primary?.gid
+      // what is not said only the host knows
+      if (![uid, gid, home, shell].includes(undefined))
+        return { steps, result: { ...result, uid, group: gid, comment: p.comment ?? '', home, shell }, warnings }
       return { steps: [...steps, lookUp(p.name)], result, warnings, settle: (ends) => settled(steps, ends) }
     }
     const change = changes(p, a.now, a.primary, groups)

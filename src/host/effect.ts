@@ -106,6 +106,8 @@ function applyTo(
 ): unknown {
   if (read.kind === entryKind) return entryAfter(answer as Entry, real, change, unknown)
   if (read.kind === outputKind) return related(base, real) ? unknown : answer
+  // a listing through a link is another one when the link is
+  if (read.kind === treeKind && base.leads && base.real === real && change.to !== 'attributes') return unknown
   if (read.kind === treeKind) return treeAfter(answer as Tree, followed(base).real, real, change, unknown)
   const [own, final] = [base.real, followed(base).real]
   const hit = real === own || real === final

@@ -183,6 +183,17 @@ test('a host is met also where nothing is asked of it; where nothing could chang
   }
 })
 
+test('a listing through a link is not known when the link is replaced', async () => {
+  fresh()
+  mkdirSync(at('one'))
+  writeFileSync(at('one/file'), '')
+  mkdirSync(at('two'))
+  const text = play(`- { name: a, file: { path: "${at('l')}", src: one, state: link } }
+- { name: b, file: { path: "${at('l')}", state: directory, recurse: true, mode: 'u=rwX,g=rX,o=' } }
+- { name: c, file: { path: "${at('l')}", src: two, state: link } }`)
+  assert.equal(told(await run('apply', text)), ['a: changed', 'b: changed', 'c: changed'])
+})
+
 test('what judges a task may look at facts, also where nothing was asked before', async () => {
   const conditions = "changed_when: facts.uid < 0, failed_when: 'x.rc !== 0 || facts.uid < 0'"
   const ran = await run('apply', play(`- { name: a, command: "true", register: x, ${conditions} }`))

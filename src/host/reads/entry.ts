@@ -52,9 +52,14 @@ export function followed(entry: Entry): Spot {
   return entry.leads ?? entry
 }
 
+/** By path as written: the same ones are asked about over and over, for every host. */
+const asked = new Map<string, Read<Entry>>()
+
 /** Asks what is at an absolute path. */
 export function entry(path: string): Read<Entry> {
-  return read(entryKind, cleanPath(path))
+  const known = asked.get(path) ?? read(entryKind, cleanPath(path))
+  asked.set(path, known)
+  return known
 }
 
 /** @throws Error for a path that is not absolute: parameters of host paths are made so before a module sees them. */
