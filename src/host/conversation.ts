@@ -2,9 +2,10 @@ import type { Connection } from '../transport/stream.ts'
 import { toBytes } from './bytes.ts'
 import { type Become, openSession, startFailure } from './open.ts'
 import { composeRequest, type Read } from './read.ts'
+import { parseCaptured, stepScript, stepScripts } from './script.ts'
 import { notStarted, type ScriptEnd, type Session, SessionLost } from './session.ts'
 import { type Shell, shellWith } from './shell.ts'
-import { parseCaptured, type Step, type StepEnd, stepScript, stepScripts } from './step.ts'
+import type { Step, StepEnd } from './step.ts'
 
 export type Answers = ReadonlyMap<string, unknown>
 

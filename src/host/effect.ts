@@ -64,6 +64,7 @@ export function pathEffect(because: string, real: string, change: PathChange, wa
 /** The directories that the way to a path leads out of by `..`: without them it leads nowhere. Up from where a link stands
  * is no such way, it goes with the link. */
 function goesUpFrom({ path, real, stat }: Entry): string[] {
+  if (!path.includes('/..') && !stat?.target?.includes('..')) return []
   const target = stat?.target?.replace(/^(\.\.?(\/+|$))+/, '') ?? ''
   return [path, target.startsWith('/') ? target : `${parentOf(real)}/${target}`].flatMap((way) => {
     if (!way.includes('/..')) return []

@@ -1,79 +1,15 @@
-import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { Lab } from './lab.ts'
 import { startProxy } from './proxy.ts'
 import { runbook, startRunbook, until } from './runbook.ts'
 import { labSuite } from './suite.ts'
-import { onTerminal } from './terminal.ts'
+import { dir, file, inventory, moreSshd, ping, play, strangeKey, told, wayOf, ways } from './ways.ts'
 
 // Every way to a host, and every way that fails, with real sshd, sudo and login shells.
-
-const dir = mkdtempSync(join(tmpdir(), 'connections-'))
-process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
-const main = join(process.cwd(), 'dist/main.js')
-
-let files = 0
-function file(text: string): string {
-  const path = join(dir, `file-${++files}.yml`)
-  writeFileSync(path, text)
-  return path
-}
-
-const play = (tasks: string, head = '') => file(`- hosts: all\n  gather_facts: false\n${head}  tasks:\n${tasks}`)
-const ping = () => play('    - ping:\n')
-
-/** An inventory of names with variables, all of the same key. */
-function inventory(lab: Lab, hosts: Readonly<Record<string, Readonly<Record<string, unknown>>>>): string {
-  const vars = { ansible_user: 'root', ansible_ssh_private_key_file: lab.keyFile }
-  return file(JSON.stringify({ all: { vars, hosts } }))
-}
-
-type Event = Record<string, unknown> & { event: string; host: string; status: string; message: string; hint?: string }
-
-interface Told {
-  readonly status: number | null
-  readonly events: readonly Event[]
-  readonly stderr: string
-}
-
-async function told(lab: Lab, args: readonly string[], env: Record<string, string> = {}): Promise<Told> {
-  const known = args.includes('--known-hosts') || env.HOME ? [] : ['--known-hosts', lab.knownHostsFile]
-  const { status, stdout, stderr } = await startRunbook([...args, '--output', 'ndjson', ...known], undefined, env).ended
-  const lines = stdout.split('\n').filter((l) => l !== '')
-  return { status, stderr, events: lines.map((l) => JSON.parse(l)) }
-}
-
-/** How it went with a host: `ok`, or the words of what went wrong. */
-function wayOf({ events }: Told, host: string): string {
-  const bad = events.find((e) => e.host === host && (e.status === 'unreachable' || e.status === 'failed'))
-  return bad ? `${bad.status}: ${bad.message}${bad.hint ? ` | ${bad.hint}` : ''}` : 'ok'
-}
-
-async function ways(
-  lab: Lab,
-  hosts: Parameters<typeof inventory>[1],
-  ...args: string[]
-): Promise<Record<string, string>> {
-  const end = await told(lab, ['apply', ping(), '-i', inventory(lab, hosts), ...args])
-  return Object.fromEntries(Object.keys(hosts).map((h) => [h, wayOf(end, h)]))
-}
-
-let nextPort = 22_001
-/** One more sshd on a host.
- * @returns its port. */
-async function moreSshd(lab: Lab, host: string, ...options: string[]): Promise<number> {
-  const port = nextPort++
-  const more = options.flatMap((o) => ['-o', o])
-  const log = `/var/log/sshd-${port}`
-  const done = lab.run(host, ['/usr/sbin/sshd', '-p', `${port}`, '-E', log, '-o', 'PidFile=none', ...more])
-  assert.is(done.status, 0, done.stderr)
-  return port
-}
 
 async function shells(lab: Lab): Promise<void> {
   const at = { ansible_host: lab.hosts[0]!.address }
@@ -161,12 +97,6 @@ async function refusals(lab: Lab): Promise<void> {
   assert.not.match(JSON.stringify(w), /canary|lab-password/)
 }
 
-function strangeKey(): string {
-  const key = join(dir, 'stranger')
-  if (!existsSync(key)) spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key])
-  return key
-}
-
 /** What is wrong on a host itself: no sudo, a sudo that wants a terminal, no room, nothing to write on. */
 async function brokenHosts(lab: Lab): Promise<void> {
   const at = { ansible_host: lab.hosts[1]!.address }
@@ -220,95 +150,6 @@ async function brokenHosts(lab: Lab): Promise<void> {
   )
   sh('umount /tmp')
   assert.equal(await ways(lab, { h2: at }), { h2: 'ok' })
-}
-
-async function hostKeys(lab: Lab): Promise<void> {
-  const home = join(dir, 'home')
-  mkdirSync(home)
-  const env = { HOME: home }
-  const known = join(home, '.ssh/known_hosts')
-  const names = Array.from({ length: 20 }, (_, i) => [`n${i}`, { ansible_host: lab.hosts[i % 2]!.address }])
-  const inv = inventory(lab, Object.fromEntries(names))
-  const first = await told(lab, ['apply', ping(), '-i', inv], env)
-  assert.is(first.status, 3)
-  const keyLine = readFileSync(lab.knownHostsFile, 'utf8').split('\n')[0]!
-  const print = spawnSync('ssh-keygen', ['-l', '-f', '-'], { input: keyLine, encoding: 'utf8' }).stdout.split(' ')[1]!
-  assert.match(wayOf(first, 'n0'), /^unreachable: the key of 127\.77\..* is not known: SHA256:.* \| .*--accept-new/)
-  assert.ok(wayOf(first, 'n0').includes(print), 'the fingerprint is the one that ssh-keygen shows')
-  assert.is(existsSync(known), false)
-  assert.is((await told(lab, ['apply', ping(), '-i', inv, '--accept-new'], env)).status, 0)
-  const lines = readFileSync(known, 'utf8').trim().split('\n')
-  assert.equal(lines.sort(), readFileSync(lab.knownHostsFile, 'utf8').trim().split('\n').sort())
-  assert.is(statSync(known).mode & 0o777, 0o600)
-  assert.is(statSync(join(home, '.ssh')).mode & 0o777, 0o700)
-  assert.is((await told(lab, ['apply', ping(), '-i', inv], env)).status, 0)
-  // each has the other's key now
-  const [a, b] = lines.map((l) => l.split(' '))
-  writeFileSync(known, `${a![0]} ${b!.slice(1).join(' ')}\n${b![0]} ${a!.slice(1).join(' ')}\n`)
-  const changed = await told(lab, ['apply', ping(), '-i', inv, '--accept-new'], env)
-  assert.is(changed.status, 3)
-  for (const [name] of names)
-    assert.match(wayOf(changed, name as string), /is not the one that is known \(.*known_hosts:\d\)/)
-  // an inventory may say it as it says it to Ansible's ssh
-  const said = (options: string) =>
-    inventory(lab, { n0: { ansible_host: lab.hosts[0]!.address, ansible_ssh_common_args: options } })
-  const none = said('-o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no')
-  assert.is((await told(lab, ['apply', ping(), '-i', none], env)).status, 0)
-  const other = await told(
-    lab,
-    ['apply', ping(), '-i', said(`-o UserKnownHostsFile=${known} -o StrictHostKeyChecking=no`)],
-    env,
-  )
-  assert.match(wayOf(other, 'n0'), /is not the one that is known/)
-  const right = said(`-o UserKnownHostsFile=${lab.knownHostsFile}`)
-  assert.is((await told(lab, ['apply', ping(), '-i', right], env)).status, 0)
-}
-
-async function passwords(lab: Lab): Promise<void> {
-  const keyboard = await moreSshd(lab, 'h1', 'PasswordAuthentication=no', 'KbdInteractiveAuthentication=yes')
-  const at = { ansible_host: lab.hosts[0]!.address, ansible_user: 'admin', ansible_ssh_private_key_file: strangeKey() }
-  const locked = join(dir, 'locked')
-  writeFileSync(locked, readFileSync(lab.keyFile), { mode: 0o600 })
-  spawnSync('ssh-keygen', ['-q', '-p', '-P', '', '-N', 'lab-passphrase', '-f', locked])
-  const run = (hosts: Parameters<typeof inventory>[1], args: string[], answers: [string, string][], tasks = 'ping') => {
-    const more = ['-i', inventory(lab, hosts), '--known-hosts', lab.knownHostsFile, ...args]
-    const file = play(`    - ${tasks}:\n`)
-    return onTerminal([process.execPath, main, 'apply', file, ...more], answers, { SSH_AUTH_SOCK: '' })
-  }
-  const two = { one: at, two: { ...at, ansible_port: keyboard } }
-  const key = { ...at, ansible_user: 'root', ansible_ssh_private_key_file: locked }
-  const both = await run(
-    two,
-    ['-k', '-K', '-b'],
-    [
-      ['SSH password: ', 'lab-password\r'],
-      ['sudo password (empty: the same): ', '\r'],
-    ],
-  )
-  assert.is(both.status, 0, both.screen)
-  assert.not.match(both.screen, /lab-password/)
-  const wrong = await run({ one: at }, ['-k', '--output', 'plain'], [['SSH password: ', 'wrong-canary\r']])
-  assert.is(wrong.status, 3)
-  assert.match(wrong.screen, /lets admin in by none of: the key .*, the password/)
-  assert.not.match(wrong.screen, /canary/)
-  const many = Object.fromEntries(Array.from({ length: 6 }, (_, i) => [`k${i}`, key]))
-  for (const output of ['plain', 'pretty']) {
-    const once = await run(many, ['--output', output], [[`passphrase of ${locked}: `, 'lab-passphrase\r']])
-    assert.is(once.status, 0, once.screen)
-    assert.is(once.screen.split('passphrase of').length - 1, 1, once.screen)
-    assert.not.match(once.screen, /lab-passphrase/)
-  }
-  for (const [typed, status] of [
-    ['\x03', 130],
-    ['\x04', 4],
-  ] as const) {
-    const given = await run({ one: at }, ['-k'], [['SSH password: ', typed]])
-    assert.is(given.status, status, given.screen)
-    if (status === 4) assert.match(given.screen, /nothing was given/)
-  }
-  const piped = await told(lab, ['apply', ping(), '-k', '-i', inventory(lab, two)])
-  assert.is(piped.status, 4)
-  assert.match(piped.stderr, /there is no terminal to ask on: SSH password/)
 }
 
 async function odd(lab: Lab): Promise<void> {
@@ -468,8 +309,6 @@ labSuite(2, [
   ['every login shell, as itself and by sudo', shells],
   ['each way a connection fails has its words', refusals],
   ['what is wrong on a host is named', brokenHosts],
-  ['host keys are checked, and added when that is asked for', hostKeys],
-  ['passwords and passphrases are asked for on the terminal', passwords],
   ['keys exchanged again, and an sshd that takes few at a time', odd],
   ['IPv6 and a port', sixth],
   ['forks, a host that does not answer, runs side by side', manyHosts],
