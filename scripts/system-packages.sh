@@ -6,10 +6,11 @@ set -eu
 lab='debootstrap systemd-container openssh-server openssh-client procps'
 shells='busybox mksh ksh93u+m yash zsh fish tcsh' # that the loop runs under, or comes through
 used='sudo libcap2-bin unzip python3-venv'        # by modules, and to have something to compare with
+hsm='softhsm2 opensc openssl zip gcc g++ make libc6-dev' # tokens of this machine, and what the lab's servers are made with
 
 case ${1-} in
 lab) wanted=$lab ;;
-tests) wanted="$lab $shells $used" ;;
+tests) wanted="$lab $shells $used $hsm" ;;
 *) echo "usage: $0 lab|tests" >&2 && exit 2 ;;
 esac
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then exit 0; fi

@@ -1,6 +1,7 @@
 // The lab for people: `npm run lab -- up [N] [NAME] | down [NAME] | prepare | why`, and without a word the labs that are up.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { whyNoServers } from './bao.ts'
 import { canBootLab, makeBase } from './base.ts'
 import { bootLab, findLab, keptLabs, type Lab } from './lab.ts'
 import { makeSite } from './site.ts'
@@ -52,8 +53,12 @@ process.on('uncaughtException', (e) => {
   console.error(`the lab: ${e.message.trim()}`)
   process.exit(1)
 })
-if (command === 'prepare') makeBase((line) => console.log(line))
-else if (command === 'up') await up(Number(rest[0] ?? 3), rest[1])
+if (command === 'prepare') {
+  makeBase((line) => console.log(line))
+  console.log('making the servers of the lab, once (up to three minutes)')
+  const missing = whyNoServers()
+  if (missing !== undefined) console.error(`there will be no servers: ${missing}`)
+} else if (command === 'up') await up(Number(rest[0] ?? 3), rest[1])
 else if (command === 'down') down(rest[0])
 else if (command === 'status') status()
 else {
