@@ -2,9 +2,11 @@ import { hashOf } from './formats/hash.ts'
 
 /** A question about the controller's own files, answered without a host. */
 export interface LocalRead<A = unknown> {
-  readonly local: 'file' | 'tree' | 'links' | 'template'
+  readonly local: 'file' | 'tree' | 'links' | 'template' | 'signature'
   /** As the engine found it: absolute. */
   readonly path: string
+  /** Further files that it is about, found as the first. */
+  readonly besides?: readonly string[]
   /** Where beside the playbook it is looked for; `files` but for templates. */
   readonly folder?: 'templates'
   /** Equal for equal questions. */
@@ -47,6 +49,22 @@ export function localTree(path: string, follow = true): LocalRead<LocalTree | un
 /** A template file rendered with the task's variables. */
 export function rendered(path: string): LocalRead<Buffer> {
   return { local: 'template', path, key: `template ${path}`, folder: 'templates' }
+}
+
+/** What gpg of the controller says of a signature. */
+export interface Signed {
+  /** Why it is not good, or nobody can say; undefined for a good one. */
+  readonly problem: string | undefined
+  /** There is no gpg. */
+  readonly noGpg?: true
+  /** Of the key that signed, and of the one that it belongs to. */
+  readonly fingerprints: readonly string[]
+}
+
+/** Whether `signature` is a good one of `file`, by one of the keys in the file `key`; undefined where one of the three is not
+ * there. */
+export function signature(file: string, signature: string, key: string): LocalRead<Signed | undefined> {
+  return { local: 'signature', path: file, besides: [signature, key], key: `signature ${file} ${signature} ${key}` }
 }
 
 /** Bytes with their hash, worked out when first asked for. */

@@ -8,7 +8,7 @@ import type { LocalRead } from './local-read.ts'
 
 export { commandParams, commandPlan, commandReads } from './command-task.ts'
 export { edited } from './editing.ts'
-export { isZip, type Member } from './formats/archive.ts'
+export { isZip, type Member, type PackedMember } from './formats/archive.ts'
 export { type BlockEdit, editBlock } from './formats/block.ts'
 export { parseCapabilities, printCapabilities } from './formats/capabilities.ts'
 export { matcher } from './formats/globs.ts'
@@ -23,7 +23,16 @@ export { parseTimestamp } from './formats/timestamp.ts'
 export { printUnit, type UnitSections, unitDirectives, unitWarnings } from './formats/unit.ts'
 export * from './host/vocabulary.ts'
 export type { ParamSchema, Params, ParamsSchema } from './language/schema.ts'
-export { type LocalFile, type LocalLink, type LocalTree, localFile, localTree, rendered } from './local-read.ts'
+export {
+  type LocalFile,
+  type LocalLink,
+  type LocalTree,
+  localFile,
+  localTree,
+  rendered,
+  type Signed,
+  signature,
+} from './local-read.ts'
 export {
   attributesShown,
   type Ownership,
@@ -44,6 +53,18 @@ export {
   unpackReads,
   unpackSteps,
 } from './unpacking.ts'
+export {
+  type Build,
+  buildText,
+  compareVersions,
+  isHsmBuild,
+  isLesser,
+  parseBuild,
+  type Release,
+  releaseOf,
+  type SaidBuild,
+  saidBuild,
+} from './vault/release.ts'
 
 /** What a module may know besides its parameters and its answers. */
 export interface ModuleContext {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { toBytes } from '../host/bytes.ts'
 import type { Scope } from '../language/expression.ts'
 import { type LocalFile, type LocalLink, type LocalRead, type LocalTree, localFileOf } from '../local-read.ts'
+import { verifySignature } from './signature.ts'
 
 /** Renders a template file.
  * @throws ValueError, UnknownValue */
@@ -19,10 +20,14 @@ export class ControllerFiles {
 
   answer(read: LocalRead, scope: Scope): unknown {
     if (read.local === 'template') return toBytes(this.#render(read.path, scope))
-    if (!this.#known.has(read.key))
-      this.#known.set(read.key, read.local === 'file' ? fileAt(read.path) : treeAt(read.path, read.local === 'tree'))
+    if (!this.#known.has(read.key)) this.#known.set(read.key, answerTo(read))
     return this.#known.get(read.key)
   }
+}
+
+function answerTo({ local, path, besides = [] }: LocalRead): unknown {
+  if (local === 'file') return fileAt(path)
+  return local === 'signature' ? verifySignature(path, besides[0]!, besides[1]!) : treeAt(path, local === 'tree')
 }
 
 function fileAt(path: string): LocalFile | undefined {

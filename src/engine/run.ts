@@ -216,13 +216,19 @@ export class Run {
   }
 
   #local(read: LocalRead, scope: Scope, dir: string): unknown {
-    const kind = read.folder ?? 'files'
-    const wanted = `${dir} ${kind} ${read.path}`
-    const path =
-      read.path === '' ? undefined : (this.#found.get(wanted) ?? findControllerFile(dir, kind, read.path).path)
-    if (path === undefined) return undefined
-    this.#found.set(wanted, path)
-    return this.#files.answer({ ...read, path, key: `${read.local} ${path}` }, scope)
+    const [path, ...besides] = [read.path, ...(read.besides ?? [])].map((p) =>
+      this.#find(dir, read.folder ?? 'files', p),
+    )
+    if (path === undefined || besides.includes(undefined)) return undefined
+    const key = [read.local, path, ...besides].join(' ')
+    return this.#files.answer({ ...read, path, besides: besides as string[], key }, scope)
+  }
+
+  #find(dir: string, kind: 'files' | 'templates', written: string): string | undefined {
+    const wanted = `${dir} ${kind} ${written}`
+    const path = written === '' ? undefined : (this.#found.get(wanted) ?? findControllerFile(dir, kind, written).path)
+    if (path !== undefined) this.#found.set(wanted, path)
+    return path
   }
 }
 

@@ -33,6 +33,8 @@ export interface Id {
 /** A member whose bytes are at hand; those of a zip archive are unpacked when they are asked for. */
 export interface PackedMember extends Member {
   readonly bytes: Buffer
+  /** The same as gzip packs it, where the archive has it packed so. */
+  readonly gzip?: Buffer | undefined
 }
 
 /** What a reader of one format finds: a hard link names the member whose content it shares. */
@@ -42,6 +44,7 @@ export interface RawMember {
   readonly mode: number
   readonly size: number
   readonly bytes: () => Buffer
+  readonly gzip?: () => Buffer
   readonly target: string
   readonly owner?: Id
   readonly group?: Id
@@ -113,14 +116,9 @@ export function parentsOf(name: string): string[] {
 }
 
 function member(name: string, m: RawMember): PackedMember {
-  // large contents are let go of once nobody writes them any more
-  let kept: WeakRef<Buffer> | undefined
-  const bytes = () => {
-    const there = kept?.deref() ?? m.bytes()
-    kept ??= new WeakRef(there)
-    if (kept.deref() !== there) kept = new WeakRef(there)
-    return there
-  }
+  const bytes = weakly(m.bytes)
+  const gzip = m.gzip && weakly(m.gzip)
+  let sum: string | undefined
   return {
     name,
     type: m.type as Member['type'],
@@ -132,9 +130,23 @@ function member(name: string, m: RawMember): PackedMember {
     get bytes() {
       return bytes()
     },
-    get sha256() {
-      return hashOf(bytes())
+    get gzip() {
+      return gzip?.()
     },
+    get sha256() {
+      sum ??= hashOf(bytes())
+      return sum
+    },
+  }
+}
+
+/** Large contents are let go of once nobody writes them any more. */
+function weakly(make: () => Buffer): () => Buffer {
+  let kept: WeakRef<Buffer> | undefined
+  return () => {
+    const there = kept?.deref() ?? make()
+    if (kept?.deref() !== there) kept = new WeakRef(there)
+    return there
   }
 }
 
@@ -145,6 +157,9 @@ function lazily(source: PackedMember): PackedMember {
     ...{ owner: source.owner, group: source.group },
     get bytes() {
       return source.bytes
+    },
+    get gzip() {
+      return source.gzip
     },
     get sha256() {
       return source.sha256

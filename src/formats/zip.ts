@@ -35,12 +35,27 @@ function memberAt(archive: Buffer, at: number, nameLength: number): RawMember {
   const start = u32(42)
   const unix = u32(38) >>> 16
   const bytes = () => unpacked(archive, start, packed, method, { name, size, crc })
+  const gzip = method === 8 ? () => asGzip(packedBytes(archive, start, packed, name), crc, size) : undefined
   // unzip gives nobody setuid, setgid or sticky
   const mode = (standard: number) => (unix & 0o777 || standard) & 0o777
   if (name.endsWith('/')) return { name, type: 'directory', mode: mode(0o755), size: 0, bytes: () => none, target: '' }
   if ((unix & 0o170000) === 0o120000)
     return { name, type: 'link', mode: 0o777, size: 0, bytes: () => none, target: fromBytes(bytes()) }
-  return { name, type: 'file', mode: mode(0o644), size, bytes, target: '' }
+  return { name, type: 'file', mode: mode(0o644), size, bytes, target: '', ...(gzip ? { gzip } : {}) }
+}
+
+/** Both formats pack alike: only what stands around it is another. */
+function asGzip(raw: Buffer, crc: number, size: number): Buffer {
+  const [head, tail] = [Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]), Buffer.alloc(8)]
+  tail.writeUInt32LE(crc, 0)
+  tail.writeUInt32LE(size, 4)
+  return Buffer.concat([head, raw, tail])
+}
+
+function packedBytes(archive: Buffer, start: number, packed: number, name: string): Buffer {
+  if (start + 30 > archive.length) throw new RangeError(`the archive is damaged: ${name} cannot be unpacked`)
+  const data = start + 30 + archive.readUInt16LE(start + 26) + archive.readUInt16LE(start + 28)
+  return archive.subarray(data, data + packed)
 }
 
 function unpacked(
@@ -51,9 +66,7 @@ function unpacked(
   want: { name: string; size: number; crc: number },
 ): Buffer {
   const damaged = () => new RangeError(`the archive is damaged: ${want.name} cannot be unpacked`)
-  if (start + 30 > archive.length) throw damaged()
-  const data = start + 30 + archive.readUInt16LE(start + 26) + archive.readUInt16LE(start + 28)
-  const raw = archive.subarray(data, data + packed)
+  const raw = packedBytes(archive, start, packed, want.name)
   let bytes = raw
   try {
     // one buffer of the right size: a large file is there once

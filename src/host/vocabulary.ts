@@ -55,6 +55,7 @@ export {
   writeFile,
 } from './steps/files.ts'
 export { changePackages, updateLists } from './steps/package.ts'
+export { type ProgramSource, placeProgram, type Trial } from './steps/program.ts'
 export { tool } from './steps/tool.ts'
 export { changeUnit, daemonReload, verifyUnit } from './steps/unit.ts'
 export { waitStep } from './steps/wait.ts'

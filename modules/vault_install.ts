@@ -1,0 +1,394 @@
+import {
+  type Account,
+  account,
+  type Build,
+  buildText,
+  capabilities,
+  changeAccount,
+  changeGroup,
+  defineModule,
+  type Entry,
+  entry,
+  type Failure,
+  fail,
+  followed,
+  type Group,
+  group,
+  isHsmBuild,
+  isLesser,
+  localFile,
+  type Member,
+  makeDirectory,
+  membersOf,
+  missingParents,
+  nameOf,
+  output,
+  ownershipOfNew,
+  ownershipParams,
+  ownershipSteps,
+  type PackedMember,
+  type Params,
+  type ProgramSource,
+  parseBuild,
+  parseCapabilities,
+  parseMode,
+  placeOf,
+  placeProgram,
+  printCapabilities,
+  type Release,
+  releaseOf,
+  type Said,
+  type SaidBuild,
+  type Signed,
+  type Step,
+  saidBuild,
+  setCapabilities,
+  signature,
+  sum,
+  Unknown,
+  UnknownValue,
+  wayBarred,
+} from '../src/module.ts'
+
+const params = {
+  type: 'object',
+  properties: {
+    src: {
+      type: 'string',
+      controllerPath: 'files',
+      description: 'The release’s archive, zip or tar.gz, of the controller (of the host with remote_src).',
+    },
+    remote_src: { type: 'boolean', default: false, description: 'Takes `src` from the host.' },
+    url: {
+      type: 'string',
+      pattern: '^https?://|<%',
+      description: 'Where the host fetches the archive, with its curl or wget; needs `checksum` or `checksums`.',
+    },
+    checksum: { type: 'string', description: 'The SHA-256 that the archive must have, hex, also as `sha256:…`.' },
+    checksums: {
+      type: 'string',
+      controllerPath: 'files',
+      description: 'The release’s file SHA256SUMS on the controller: the archive has to be as its line there says.',
+    },
+    signature: {
+      type: 'string',
+      controllerPath: 'files',
+      description: 'The signature of `checksums` (SHA256SUMS.sig); verified by gpg on the controller.',
+    },
+    key: { type: 'string', controllerPath: 'files', description: 'The publisher’s public key for `signature`.' },
+    fingerprint: {
+      type: 'string',
+      description: 'The key that has to have signed, by its fingerprint; any in `key` without it.',
+    },
+    version: {
+      type: 'string',
+      description: 'The version, as `1.15.0+ent.hsm`; needed where the name of the archive does not say it.',
+    },
+    binary: {
+      type: 'string',
+      enum: ['auto', 'vault', 'bao'],
+      default: 'auto',
+      description: 'Which program; `auto` goes by the archive.',
+    },
+    dest: {
+      type: 'string',
+      hostPath: true,
+      default: '/usr/local/bin',
+      description: 'The directory that gets the program; made where it is missing.',
+    },
+    allow_downgrade: {
+      type: 'boolean',
+      default: false,
+      description: 'Also an older version, another product, or an edition with less than what is there.',
+    },
+    capability: {
+      type: 'string',
+      default: 'cap_ipc_lock=ep',
+      description: 'The capabilities that the program gets, exactly; empty for none.',
+    },
+    user: { type: 'string', default: 'vault', description: 'The system user to be there; empty for none.' },
+    user_group: { type: 'string', default: 'vault', description: 'Its group, made where it is missing.' },
+    home: { type: 'string', default: '/etc/vault.d', description: 'The home of a new user; it is not made.' },
+    shell: { type: 'string', default: '/bin/false', description: 'The shell of a new user.' },
+    owner: { ...ownershipParams.owner, default: 'root' },
+    group: { ...ownershipParams.group, default: 'root' },
+    mode: { ...ownershipParams.mode, default: '0755' },
+  },
+  anyOf: [{ required: ['src'] }, { required: ['url'] }],
+  exclusive: [['src', 'url']],
+} as const
+
+type P = Params<typeof params>
+
+export default defineModule({
+  name: 'vault_install',
+  summary: 'Installs the program of HashiCorp Vault or OpenBao from a release’s archive.',
+  touches: 'paths',
+  params,
+  examples: `- vault_install:
+    src: vault_1.15.0+ent.hsm_linux_amd64.zip
+    checksums: vault_1.15.0+ent.hsm_SHA256SUMS
+    signature: vault_1.15.0+ent.hsm_SHA256SUMS.sig
+    key: hashicorp.asc
+  register: vault
+- debug: { msg: "<%= vault.path %> is <%= vault.version %>" }`,
+})({
+  reads: (p, _, known) => {
+    const local = localFile(isLocal(p) ? p.src! : '')
+    const bytes = known(local)?.bytes
+    const wanted = wantedOf(p, bytes)
+    const path = wanted && !('failed' in wanted) ? pathOf(p, wanted.binary) : undefined
+    const member = wanted && 'member' in wanted ? wanted.member : undefined
+    const said = path === undefined ? undefined : output([path, 'version'], {}, [path])
+    // a program of the controller is compared by what is in it
+    const there = said && !member ? known(said) : undefined
+    const isThere = there && wanted && !('failed' in wanted) && isInstalled(wanted, there)
+    const remote = p.remote_src && p.src?.startsWith('/')
+    return {
+      file: local,
+      sums: localFile(p.checksums ?? ''),
+      signed: signature(p.checksums ?? '', p.signature ?? '', p.key ?? ''),
+      source: remote ? entry(p.src!) : undefined,
+      // what is installed already needs no look at where it came from
+      sourceSum: remote && there && !isThere ? sum(p.src!) : undefined,
+      dir: entry(p.dest),
+      at: path === undefined ? undefined : entry(path),
+      now: path === undefined || !member ? undefined : sum(path, member.size),
+      said,
+      capabilities: path === undefined ? undefined : capabilities(path),
+      user: p.user === '' ? undefined : account(p.user),
+      group: p.user === '' ? undefined : group(p.user_group),
+    }
+  },
+  plan: (p, a, { facts }) => {
+    if (isLocal(p) && !a.file) return fail(`there is no ${p.src} on the controller`)
+    if (p.remote_src && !p.src?.startsWith('/')) return fail(`${p.src} is no absolute path`)
+    const wanted = wantedOf(p, a.file?.bytes)!
+    if ('failed' in wanted) return wanted
+    if (wanted.architecture !== undefined && wanted.architecture !== machine(facts.architecture))
+      return fail(`${sourceName(p)} is for ${wanted.architecture}, the host is ${facts.architecture}`)
+    const verified = verifiedBy(p, a.sums?.bytes, a.signed)
+    if ('failed' in verified) return verified
+    if (isLocal(p) && verified.sha256 !== undefined && a.file!.sha256 !== verified.sha256)
+      return fail(`the checksum of ${p.src} is ${a.file!.sha256}, not ${verified.sha256}`)
+    const path = pathOf(p, wanted.binary)
+    const at = a.at!
+    const place = placeOf(at, true)
+    const { stat } = place
+    if (stat && stat.type !== 'file') return fail(`${path} is a ${stat.type}`)
+    const made = directorySteps(p, a.dir)
+    if ('failed' in made) return made
+    const dirIsMade = made.length > 0
+    const barred = dirIsMade ? undefined : wayBarred(place)
+    if (barred) return barred
+    const same =
+      stat !== undefined && (wanted.member ? a.now!.sha256 === wanted.member.sha256 : isInstalled(wanted, a.said!))
+    const said = stat && saidOf(() => a.said!, same)
+    const now = said instanceof Unknown || !said ? undefined : saidBuild(said.stdout.toString('utf8'))
+    const guarded = same || !now || p.allow_downgrade ? undefined : isLesser(now, wanted)
+    if (guarded)
+      return fail(`${path} would be replaced: ${guarded}`, { hint: '`allow_downgrade: true` does it all the same' })
+    const source = same ? undefined : sourceOf(p, wanted, verified.sha256, a.source, a.sourceSum?.sha256)
+    if (source && 'failed' in source) return source
+    const trial = {
+      arguments: ['version'],
+      second: `v${buildText(wanted)}`,
+      ...(now && !p.allow_downgrade ? { first: now.product } : {}),
+    }
+    const placing = source
+      ? [placeProgram(place, source, ownershipOfNew(p, parseMode(p.mode, 0o755, false)), trial)]
+      : ownershipSteps(place, p)
+    const owned = placing.length > 0 && !source && a.capabilities !== ''
+    const capable = capabilitySteps(p.capability, at, source || owned ? '' : a.capabilities, a.capabilities)
+    if ('failed' in capable) return capable
+    const steps = [...accountSteps(p, a.user, a.group), ...made, ...placing, ...capable]
+    const told = resultOf(path, now, wanted, verified.by)
+    if (!source && said instanceof Unknown) return { steps, result: { ...told, product: said } }
+    if (!source) return { steps, result: told, warnings: doubts(path, said as Said) }
+    const [index, later] = [steps.indexOf(placing[0]!), new Unknown(`what the new ${path} says of itself`)]
+    return {
+      steps,
+      result: { ...told, product: later },
+      afterwards: (ends) => resultOf(path, saidBuild(ends[index]!.stdout.toString('utf8')), wanted, verified.by),
+    }
+  },
+})
+
+const isLocal = (p: P) => p.src !== undefined && !p.remote_src
+const sourceName = (p: P) => p.url ?? p.src!
+const pathOf = (p: P, binary: string) => `${p.dest === '/' ? '' : p.dest.replace(/\/+$/, '')}/${binary}`
+const machine = (architecture: string) => (/^i[3-6]86$/.test(architecture) ? 'i686' : architecture)
+
+interface Wanted extends Release {
+  /** The program in an archive of the controller. */
+  readonly member: PackedMember | undefined
+}
+
+/** What is to be installed; undefined as long as the archive was not looked at. */
+function wantedOf(p: P, bytes: Buffer | undefined): Wanted | Failure | undefined {
+  const named = releaseOf(sourceName(p))
+  const given = p.version === undefined ? undefined : parseBuild(p.version)
+  if (p.version !== undefined && !given)
+    return fail(`\`${p.version}\` is no version`, { hint: 'as in `1.15.0+ent.hsm`' })
+  const version = given ?? (named.version === undefined ? undefined : (named as Build))
+  if (!version)
+    return fail(`the name of ${sourceName(p)} does not say which version it is`, {
+      hint: 'give it with `version`, as in `1.15.0+ent.hsm`',
+    })
+  const build = { version: version.version, edition: version.edition, architecture: named.architecture }
+  const binary = p.binary === 'auto' ? named.binary : p.binary
+  if (isLocal(p)) {
+    if (!bytes) return undefined
+    const member = memberOf(p, bytes)
+    return 'failed' in member ? member : { ...build, binary: nameOf(`/${member.name}`) as 'vault', member }
+  }
+  if (binary === undefined)
+    return fail(`the name of ${sourceName(p)} does not say which program it holds`, {
+      hint: '`binary: vault` or `bao`',
+    })
+  return { ...build, binary, member: undefined }
+}
+
+function memberOf(p: P, bytes: Buffer): PackedMember | Failure {
+  try {
+    const names = p.binary === 'auto' ? ['vault', 'bao'] : [p.binary]
+    const members = membersOf(bytes)
+    const found = members.filter((m) => m.type === 'file' && names.includes(nameOf(`/${m.name}`)))
+    if (found.length === 1) return found[0] as PackedMember
+    return fail(
+      `${p.src} holds ${found.length === 0 ? `no ${names.join(' or ')}` : found.map((m: Member) => m.name).join(' and ')}`,
+      {
+        hint:
+          found.length === 0
+            ? `it holds ${
+                members
+                  .map((m) => m.name)
+                  .slice(0, 5)
+                  .join(', ') || 'nothing'
+              }`
+            : 'choose with `binary`',
+      },
+    )
+  } catch (e) {
+    if (e instanceof RangeError) return fail(`${p.src}: ${e.message}`)
+    throw e
+  }
+}
+
+/** What the program there says; one that was placed just now and is as it should be need not be asked. */
+function saidOf(get: () => Said, same: boolean): Said | Unknown {
+  try {
+    return get()
+  } catch (e) {
+    if (same && e instanceof UnknownValue) return new Unknown(e.because)
+    throw e
+  }
+}
+
+/** Whether what is there says that it is this build; an edition counts where one is named. */
+function isInstalled(wanted: Wanted, said: Said): boolean {
+  const now = said.status === 0 ? saidBuild(said.stdout.toString('utf8')) : undefined
+  return now !== undefined && now.version === wanted.version && [now.edition, ''].includes(wanted.edition)
+}
+
+/** The checksum that the archive must have, and what vouches for it. */
+function verifiedBy(p: P, sums: Buffer | undefined, signed: Signed | undefined) {
+  const given = p.checksum?.replace(/^sha256:/, '').toLowerCase()
+  if (p.signature !== undefined && (p.checksums === undefined || p.key === undefined))
+    return fail('`signature` needs `checksums`, which it signs, and the publisher’s `key`')
+  if (p.checksums === undefined) {
+    if (p.url !== undefined && given === undefined)
+      return fail('what is fetched needs `checksum` or `checksums`: nothing else says that it is the release')
+    return { sha256: given, by: given === undefined ? 'nothing' : 'checksum' }
+  }
+  if (!sums) return fail(`there is no ${p.checksums} on the controller`)
+  const name = nameOf(`/${decodeURIComponent(sourceName(p).replace(/[?#].*$/, ''))}`)
+  const line = sums
+    .toString('utf8')
+    .split('\n')
+    .map((l) => /^([0-9a-f]{64}) [ *](.+?)\r?$/.exec(l))
+    .find((l) => l?.[2] === name)
+  if (!line) return fail(`${p.checksums} has no line for ${name}`)
+  if (given !== undefined && given !== line[1])
+    return fail(`${p.checksums} says ${line[1]} of ${name}, \`checksum\` ${given}`)
+  if (p.signature === undefined) return { sha256: line[1]!, by: 'checksums' }
+  if (!signed) return fail(`there is no ${p.signature} or no ${p.key} on the controller`)
+  if (signed.problem !== undefined)
+    return fail(`the signature of ${p.checksums} could not be verified: ${signed.problem}`, {
+      hint: signed.noGpg ? 'install gnupg on the controller, or leave out `signature`' : 'do not use this release',
+    })
+  const bare = (text: string) => text.replace(/\s|^0x/g, '').toUpperCase()
+  if (p.fingerprint !== undefined && !signed.fingerprints.some((f) => f.endsWith(bare(p.fingerprint!))))
+    return fail(`${p.checksums} is signed by ${signed.fingerprints.join(' of ')}, not by ${p.fingerprint}`)
+  return { sha256: line[1]!, by: `signature of ${signed.fingerprints[0]}` }
+}
+
+function sourceOf(
+  p: P,
+  { member, binary }: Wanted,
+  sha256: string | undefined,
+  source: Entry | undefined,
+  actual: string | undefined,
+): ProgramSource | Failure {
+  if (member) {
+    const { gzip, size, sha256: own } = member
+    return gzip ? { gzip, size, sha256: own } : { bytes: member.bytes, sha256: own }
+  }
+  if (p.url !== undefined) return { url: p.url, member: binary, sha256: sha256! }
+  if (followed(source!).stat?.type !== 'file') return fail(`there is no file ${p.src} on the host`)
+  if (sha256 !== undefined && actual !== sha256) return fail(`the checksum of ${p.src} is ${actual}, not ${sha256}`)
+  return { archive: p.src!, member: binary, sha256 }
+}
+
+function directorySteps(p: P, dir: Entry): Step[] | Failure {
+  const { stat } = placeOf(dir, true)
+  if (stat) return stat.type === 'directory' ? [] : fail(`${p.dest} is no directory`)
+  const want = ownershipOfNew({ owner: p.owner, group: p.group }, 0o755, true)
+  return [...missingParents(dir), dir].map((m) => makeDirectory(m, want))
+}
+
+function accountSteps(p: P, user: Account | undefined, team: Group | undefined): Step[] {
+  if (p.user === '') return []
+  const g = p.user_group
+  const grouped = team
+    ? []
+    : [changeGroup(`add group ${g}`, ['groupadd', '-r', g], g, undefined, { name: g, gid: undefined, members: [] })]
+  if (user) return grouped
+  const argv = ['useradd', '-r', '-M', '-g', g, '-d', p.home, '-s', p.shell, p.user]
+  const after = {
+    ...{ name: p.user, uid: undefined, gid: team?.gid, comment: '', home: p.home, shell: p.shell },
+    ...{ groups: [], group: g, password: undefined, expires: undefined },
+  }
+  return [...grouped, changeAccount(`add user ${p.user}`, argv, p.user, after)]
+}
+
+/** @param now the file's capabilities when they are to be set. */
+function capabilitySteps(
+  wish: string,
+  at: Entry,
+  now: string | undefined,
+  known: string | undefined,
+): Step[] | Failure {
+  if (known === undefined)
+    return wish === ''
+      ? []
+      : fail('the host has no setcap', {
+          hint: 'install libcap2-bin (Debian) or libcap (Red Hat), or `capability: ""`',
+        })
+  const want = printCapabilities(parseCapabilities(wish.replace(/=\+|\+/g, '=')))
+  if (wish !== '' && want === '')
+    return fail(`\`${wish}\` is no capability with its flags`, { hint: 'as in `cap_ipc_lock=ep`' })
+  return want === now ? [] : [setCapabilities(at, want, now ?? '')]
+}
+
+function resultOf(path: string, said: SaidBuild | undefined, wanted: Wanted, verified: string) {
+  const build: Build = said ?? wanted
+  return {
+    ...{ path, product: said?.product, version: buildText(build), release: build.version },
+    ...{ edition: build.edition, hsm: isHsmBuild(build), verified },
+  }
+}
+
+function doubts(path: string, { status, stderr }: Said): string[] {
+  return status === 0 ? [] : [`${path} cannot be run: ${stderr.trim().split('\n').at(-1) || `exit status ${status}`}`]
+}
