@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Target } from '../inventory/connection.ts'
-import { openLocal } from '../transport/local.ts'
+import { localConnection } from '../transport/local.ts'
 import type { SshConnector } from '../transport/ssh.ts'
 import type { Connection } from '../transport/stream.ts'
 import type { RunningOptions } from './options.ts'
@@ -42,7 +42,7 @@ export async function connectTo(
     if (interrupted) throw interrupted
   }
   return async (target) => {
-    if (target.kind === 'local') return { exec: async (command) => openLocal(command), close: async () => {} }
+    if (target.kind === 'local') return localConnection
     // what the command line says comes before the inventory
     return ssh!.connect(options.knownHosts === undefined ? target : { ...target, knownHosts: undefined })
   }

@@ -1,6 +1,6 @@
 import type { Order } from '../host/conversation.ts'
 import { withEntries } from '../host/model.ts'
-import type { Step, StepEnd } from '../host/step.ts'
+import { neverStarted, type Step, type StepEnd } from '../host/step.ts'
 import type { Task } from '../language/playbook.ts'
 import type { Ground } from './ground.ts'
 import type { Instance } from './instance.ts'
@@ -63,8 +63,8 @@ export function dispatch(
     const steps = instance.outcome.kind === 'planned' ? instance.outcome.steps.map((s) => s.step) : []
     const later = new Map<number, Promise<StepEnd>>()
     const ends = steps.map((step, i) => {
-      // what a command does may end what is to last
-      if (step.opaque || step.disturbs || segments.at(-1)?.user !== instance.user) lookNow()
+      // what a command does may end what is to last; a call needs what was started
+      if (step.call || step.opaque || step.disturbs || segments.at(-1)?.user !== instance.user) lookNow()
       if (segments.at(-1)?.user !== instance.user) segments.push({ user: instance.user, orders: [] })
       const { end, waiting } = pending({
         step,
@@ -132,7 +132,7 @@ async function sendSegments(
     for (const [k, { end }] of segment.orders.entries()) end(sent.ends[k]!)
     if (i === segments.length - 1) answers.set(last, sent.answers)
     else if ((await Promise.all(sent.ends)).some((e) => e.outcome !== 'done')) {
-      for (const { end } of segments.slice(i + 1).flatMap((s) => s.orders)) end(Promise.resolve(notStarted))
+      for (const { end } of segments.slice(i + 1).flatMap((s) => s.orders)) end(Promise.resolve(neverStarted))
       break
     }
   }
@@ -153,12 +153,4 @@ async function sendSegments(
     wrong.push(...(verified?.wrong ?? []))
   }
   return wrong
-}
-
-const notStarted: StepEnd = {
-  outcome: 'not-started',
-  status: undefined,
-  stdout: Buffer.alloc(0),
-  stderr: Buffer.alloc(0),
-  ms: 0,
 }

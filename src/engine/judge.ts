@@ -137,6 +137,7 @@ export function stepFailure(summary: string, end: StepEnd): string {
   if (end.outcome === 'timed-out') return `${summary}: it was ended after ${Math.round(end.ms / 1000)} s`
   if (end.outcome === 'lost') return `${summary}: the connection was lost while it ran: ${fromBytes(end.stderr)}`
   if (end.outcome === 'not-started') return `${summary}: it was not started`
+  if (end.status === undefined) return `${summary}: ${fromBytes(end.stderr)}`
   return `${summary}: ${exitStatus(end, end.stderr.length === longestError)}`
 }
 

@@ -1,3 +1,4 @@
+import { Channel } from '../host/channel.ts'
 import { type Answers, Conversation } from '../host/conversation.ts'
 import { type Facts, factsOf, type QuickFacts, quickFacts, type SlowFacts, slowFacts } from '../host/facts.ts'
 import type { Become } from '../host/open.ts'
@@ -6,7 +7,8 @@ import { ConnectError, type Connection } from '../transport/stream.ts'
 import { UnknownValue } from '../unknown.ts'
 import { factsWanted } from './instance.ts'
 
-/** A host's connection and the shells on it, one for each user; opened when they are first needed, kept for the run. */
+/** A host's connection, the shells on it, one for each user, and the streams to addresses; opened when they are first
+ * needed, kept for the run. */
 export class HostLink {
   readonly #connect: () => Promise<Connection>
   readonly #become: (user: string) => Become | undefined
@@ -18,6 +20,8 @@ export class HostLink {
   readonly #killed: Promise<never>
   #interrupt: (e: ConnectError) => void = () => {}
   #connection: Promise<Connection> | undefined
+  /** What calls go by, whoever the user is. */
+  #channel: Channel | undefined
   #stopped = false
 
   /** @param become how to be that user; the empty name is the connection's own. */
@@ -83,10 +87,9 @@ export class HostLink {
 
   async #openTalk(user: string): Promise<Conversation> {
     this.#connection ??= this.#connect()
-    const talk = await Conversation.open(
-      await Promise.race([this.#connection, this.#killed]),
-      user === '' ? undefined : this.#become(user),
-    )
+    const connection = await Promise.race([this.#connection, this.#killed])
+    this.#channel ??= new Channel(connection)
+    const talk = await Conversation.open(connection, user === '' ? undefined : this.#become(user), this.#channel)
     this.#open.add(talk)
     if (this.#stopped) talk.stop()
     return talk
@@ -110,6 +113,7 @@ export class HostLink {
 
   async #end(end: (talk: Conversation) => Promise<void>): Promise<void> {
     await Promise.all([...this.#open].map(end))
+    this.#channel?.close()
     // one that is still being made is not waited for
     const pending = new Promise<undefined>((resolve) => setImmediate(resolve, undefined))
     const connection = await Promise.race([this.#connection?.catch(() => undefined), pending])

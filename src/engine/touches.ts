@@ -57,12 +57,13 @@ export function unknownEffects(
   if (affected) return affectedEffects(because, affected, view)
   if (module.touches === 'anything' || asked.length === 0) return [anythingEffect(because)]
   const kinds = new Set(asked.filter((r) => !r.kind.paths).map((r) => r.kind))
+  const calls = asked.some((r) => r.kind.call)
   const paths = new Set(asked.flatMap((r) => r.kind.paths?.(r.question) ?? []))
   const accounts = kinds.has(accountKind) || kinds.has(groupKind) ? accountFiles(because) : []
   return [
     ...[...paths].flatMap((path) => pathUnknown(because, path, view)),
     ...accounts,
-    unknownEffect(because, (read) => kinds.has(read.kind)),
+    unknownEffect(because, ({ kind }) => kinds.has(kind) || (calls && kind.call !== undefined)),
   ]
 }
 

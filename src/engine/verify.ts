@@ -53,6 +53,7 @@ function note(wrong: Wrong[], read: Read, difference: string | undefined): void 
 /** What a read is about, in words. */
 export function subject(read: Read): string {
   const paths = read.kind.paths?.(read.question)
+  if (read.kind.call) return read.kind.about(read.question)
   return paths?.join(', ') ?? read.key
 }
 

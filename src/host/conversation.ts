@@ -1,11 +1,13 @@
 import type { Connection } from '../transport/stream.ts'
 import { toBytes } from './bytes.ts'
+import { runCall } from './call.ts'
+import { Channel } from './channel.ts'
 import { type Become, openSession, startFailure } from './open.ts'
-import { composeRequest, type Read } from './read.ts'
+import { askCalls, composeRequest, type Read } from './read.ts'
 import { parseCaptured, stepScript, stepScripts } from './script.ts'
 import { notStarted, type ScriptEnd, type Session, SessionLost } from './session.ts'
 import { type Shell, shellWith } from './shell.ts'
-import type { Step, StepEnd } from './step.ts'
+import { neverStarted, type ShellStep, type Step, type StepEnd } from './step.ts'
 
 export type Answers = ReadonlyMap<string, unknown>
 
@@ -17,40 +19,102 @@ export interface Order {
   readonly onStart?: () => void
 }
 
-/** What is asked of a host and told to it, as one user. Everything goes down one session, in order, without waiting. */
+/** What is asked of a host and told to it, as one user. All that the shell does goes down one session, in order, without
+ * waiting; calls go beside it. */
 export class Conversation {
   readonly #session: Session
   readonly #become: Become | undefined
+  readonly #channel: Channel
+  readonly #killed = new AbortController()
+  #stopped = false
   #trips = 0
   /** Nothing was waited for yet: what is sent still goes ahead of the shell. */
   #ahead = true
   /** A step failed, and nothing was asked since. */
   #halted = false
 
-  private constructor(session: Session, become: Become | undefined) {
+  private constructor(session: Session, become: Become | undefined, channel: Channel) {
     this.#session = session
     this.#become = become
+    this.#channel = channel
   }
 
-  /** @throws ConnectError */
-  static async open(connection: Connection, become?: Become): Promise<Conversation> {
-    return new Conversation(await openSession(connection, become), become)
+  /** @param channel what calls go by; it is not closed with the conversation.
+   * @throws ConnectError */
+  static async open(
+    connection: Connection,
+    become?: Become,
+    channel: Channel = new Channel(connection),
+  ): Promise<Conversation> {
+    return new Conversation(await openSession(connection, become), become, channel)
   }
 
-  /** Round trips since the shell was opened: replies that were waited for, except those to what was sent ahead. */
+  /** Round trips since the shell was opened: its replies that were waited for, except those to what was sent ahead. */
   get trips(): number {
     return this.#trips
   }
 
   /** @throws ConnectError, SessionLost */
   async ask(reads: readonly Read[]): Promise<Answers> {
-    if (reads.length === 0) return new Map()
-    return this.#waited(this.#send(reads))
+    return joined(await Promise.all([this.#askShell(reads), askCalls(reads, this.#channel)]))
   }
 
-  /** Runs steps in order and asks behind them, in one trip. The first step that fails stops those behind it; the reads are
-   * answered all the same. `ends` settle one by one; they reject, with a ConnectError, only where the shell never started. */
+  /** Runs steps in order and asks behind them; what the shell does of it is one trip where no call comes between. The first
+   * step that fails stops those behind it; the reads are answered all the same. `ends` settle one by one; they reject, with
+   * a ConnectError, only where the shell never started. */
   apply(orders: readonly Order[], reads: readonly Read[]): { ends: Promise<StepEnd>[]; answers: Promise<Answers> } {
+    if (!orders.some((o) => o.step.call) && !reads.some((r) => r.kind.call)) return this.#applyShell(orders, reads)
+    const slots = orders.map(newSlot)
+    const answers = this.#applyInTurn(slots, reads)
+    answers.catch((e: Error) => {
+      for (const { reject } of slots) reject(e)
+    })
+    return { ends: slots.map((s) => s.end), answers }
+  }
+
+  /** Steps of the shell and calls alternate, each once those before have ended. */
+  async #applyInTurn(slots: readonly Slot[], reads: readonly Read[]): Promise<Answers> {
+    const parts = alternating(slots)
+    let behind: Promise<Answers> | undefined
+    let going = true
+    for (const part of parts) {
+      if (going && part[0]!.order.step.call) going = await this.#callAll(part)
+      else if (going) {
+        const last = part === parts.at(-1)
+        const sent = this.#applyShell(
+          part.map((s) => s.order),
+          last ? reads.filter((r) => !r.kind.call) : [],
+        )
+        for (const [i, { follow }] of part.entries()) follow(sent.ends[i]!)
+        going = (await Promise.all(sent.ends)).every((end) => end.outcome === 'done')
+        this.#channel.renew()
+        if (last) behind = sent.answers
+      } else for (const { follow } of part) follow(Promise.resolve(neverStarted))
+    }
+    return joined(await Promise.all([behind ?? this.#askShell(reads), askCalls(reads, this.#channel)]))
+  }
+
+  /** @returns whether all are done. */
+  async #callAll(slots: readonly Slot[]): Promise<boolean> {
+    let going = true
+    for (const { order, follow } of slots) {
+      const end: StepEnd =
+        going && !this.#stopped ? await runCall(order, this.#channel, this.#killed.signal) : neverStarted
+      follow(Promise.resolve(end))
+      going = end.outcome === 'done'
+    }
+    return going
+  }
+
+  async #askShell(reads: readonly Read[]): Promise<Answers> {
+    const shell = reads.filter((r) => !r.kind.call)
+    return shell.length === 0 ? new Map() : this.#waited(this.#send(shell))
+  }
+
+  #applyShell(
+    orders: readonly Order[],
+    reads: readonly Read[],
+  ): { ends: Promise<StepEnd>[]; answers: Promise<Answers> } {
     if (this.#halted) this.#session.run(':').catch(() => {})
     this.#halted = false
     const ends = inScripts(orders).flatMap((part) =>
@@ -71,6 +135,7 @@ export class Conversation {
 
   /** No further step starts. */
   stop(): void {
+    this.#stopped = true
     this.#session.stop()
   }
 
@@ -80,6 +145,7 @@ export class Conversation {
 
   /** Ends at once, with what runs on the host. */
   async kill(): Promise<void> {
+    this.#killed.abort()
     await this.#session.kill()
   }
 
@@ -90,13 +156,13 @@ export class Conversation {
   }
 
   #run({ step, timeout, onStart }: Order): Promise<StepEnd> {
-    const script = `${stepScript(step, this.#shell)}\nexit $e`
+    const script = `${stepScript(step as ShellStep, this.#shell)}\nexit $e`
     return this.#endOf(step, this.#session.step(toBytes(script), timeout ?? step.timeout, onStart))
   }
 
   #runTogether(orders: readonly Order[]): Promise<StepEnd>[] {
     const scripts = stepScripts(
-      orders.map((o) => o.step),
+      orders.map((o) => o.step as ShellStep),
       this.#shell,
     )
     const ends = this.#session.steps(
@@ -134,6 +200,39 @@ export class Conversation {
       throw e
     }
   }
+}
+
+/** An order whose end is not known yet. */
+interface Slot {
+  readonly order: Order
+  readonly end: Promise<StepEnd>
+  readonly follow: (end: Promise<StepEnd>) => void
+  readonly reject: (e: Error) => void
+}
+
+function newSlot(order: Order): Slot {
+  let slot: Omit<Slot, 'order' | 'end'> | undefined
+  const end = new Promise<StepEnd>((resolve, reject) => {
+    slot = { follow: resolve, reject }
+  })
+  // who waits for the answers hears of it
+  end.catch(() => {})
+  return { order, end, ...slot! }
+}
+
+/** Steps of the shell in a row, and calls in a row. */
+function alternating(slots: readonly Slot[]): Slot[][] {
+  const parts: Slot[][] = []
+  for (const slot of slots) {
+    const before = parts.at(-1)?.[0]?.order.step
+    if (before && Boolean(before.call) === Boolean(slot.order.step.call)) parts.at(-1)!.push(slot)
+    else parts.push([slot])
+  }
+  return parts
+}
+
+function joined(all: readonly Answers[]): Answers {
+  return new Map(all.flatMap((answers) => [...answers]))
 }
 
 /** Bytes of files that one script waits for before it starts. */

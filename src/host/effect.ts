@@ -246,6 +246,12 @@ export function unknownEffect(because: string, touches: (read: Read, answer: unk
   return { change: (read, answer, at) => (touches(read, answer, at) ? unknown : answer) }
 }
 
+/** What is answered by calls may be other afterwards: all of it, whatever the address, since a server may have several.
+ * Answers that are known exactly come behind it, by `answerEffect`. */
+export function callsUnknown(because: string, touches: (read: Read, answer: unknown) => boolean = () => true): Effect {
+  return unknownEffect(because, (read, answer) => read.kind.call !== undefined && touches(read, answer))
+}
+
 /** What it touches may be as it makes it, or as it was. */
 export function perhapsEffect(because: string, effect: Effect): Effect {
   const unknown = new Unknown(because)

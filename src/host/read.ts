@@ -1,13 +1,23 @@
 import { randomBytes } from 'node:crypto'
 import { toBytes } from './bytes.ts'
+import type { Way } from './channel.ts'
 import { type Shell, shellWith } from './shell.ts'
 
-/** A kind of question about a host. It owns its shell text and its parser; nothing else knows either.
- * `Q` is one question as data, `A` its answer. */
-export interface ReadKind<Q, A> {
+/** A kind of question about a host; `Q` is one question as data, `A` its answer. */
+export type ReadKind<Q, A> = ShellKind<Q, A> | CallKind<Q, A>
+
+interface KindOf<Q, A> {
   readonly name: string
-  /** Tells two questions apart. */
+  /** Tells two questions apart. It may be shown: what is secret is in it as a hash. */
   readonly key: (question: Q) => string
+  /** The paths an answer is about: what happens to them changes it. */
+  readonly paths?: (question: Q) => readonly string[]
+  /** What is different between what was predicted and what is, in words; fields that were not predicted are left out. */
+  difference(predicted: A, actual: A): string | undefined
+}
+
+/** A question that the host's shell answers. The kind owns its shell text and its parser; nothing else knows either. */
+export interface ShellKind<Q, A> extends KindOf<Q, A> {
   /** Shell text that writes the answers of all these questions to fd 3. It may use $d, a private directory, and `$G`, which
    * is not empty where `find` is GNU's. It runs in a shell of its own, unless it is `inline`. */
   readonly script: (questions: readonly Q[], sh: Shell) => string
@@ -17,10 +27,17 @@ export interface ReadKind<Q, A> {
   /** The answers, one a question in their order.
    * @throws Error when the host answered what cannot be understood. */
   readonly parse: (output: Buffer, questions: readonly Q[]) => readonly A[]
-  /** The paths an answer is about: what happens to them changes it. */
-  readonly paths?: (question: Q) => readonly string[]
-  /** What is different between what was predicted and what is, in words; fields that were not predicted are left out. */
-  difference(predicted: A, actual: A): string | undefined
+  readonly call?: undefined
+}
+
+/** A question that is answered by calls to addresses as the host sees them, beside the shell. */
+export interface CallKind<Q, A> extends KindOf<Q, A> {
+  /** Changes nothing. What the other side says, or that it says nothing, is an answer.
+   * @throws ConnectError when the host itself is lost. */
+  readonly call: (question: Q, way: Way) => Promise<A>
+  /** What is asked, in words and without secrets, for errors. */
+  readonly about: (question: Q) => string
+  readonly script?: undefined
 }
 
 /** One question, ready to be asked. `A` is the answer's shape. */
@@ -39,7 +56,7 @@ export function read<Q, A>(kind: ReadKind<Q, A>, question: Q): Read<A> {
   return { kind, question, key: `${kind.name} ${kind.key(question)}` }
 }
 
-/** One request for many reads: reads of a kind are merged, equal ones asked once. */
+/** One request for many reads of the shell: reads of a kind are merged, equal ones asked once. */
 export interface Request {
   readonly script: Buffer
   /** Answers by read key.
@@ -52,12 +69,14 @@ const gnuFind = `if test -e "$d/G"; then read -r G <"$d/G"; else G=
 for p in /var/lib/dpkg/info/findutils.list /usr/share/licenses/findutils; do test -e $p && test ! -L /usr/bin/find && case $(command -v find) in /usr/bin/find|/bin/find) G=1;; esac; done
 test -n "$G" || { find /dev/null -prune -printf "" 2>/dev/null && G=1; }; echo "$G" >"$d/G"; fi`
 
+/** What is answered by calls is passed over. */
 export function composeRequest(reads: readonly Read[], blob: (bytes: Buffer) => string): Request {
   const separator = randomBytes(16).toString('hex')
   const sh = shellWith(blob)
   // biome-ignore lint/suspicious/noExplicitAny: see Read
-  const groups = new Map<ReadKind<any, unknown>, Map<string, Read>>()
+  const groups = new Map<ShellKind<any, unknown>, Map<string, Read>>()
   for (const r of reads) {
+    if (r.kind.call) continue
     const group = groups.get(r.kind) ?? new Map<string, Read>()
     groups.set(r.kind, group.set(r.key, r))
   }
@@ -96,4 +115,12 @@ function splitBy(bytes: Buffer, separator: Buffer): Buffer[] {
   }
   parts.push(bytes.subarray(from))
   return parts
+}
+
+/** Asks what is answered by calls, all at once.
+ * @throws ConnectError */
+export async function askCalls(reads: readonly Read[], way: Way): Promise<Map<string, unknown>> {
+  const calls = new Map(reads.flatMap((r) => (r.kind.call ? [[r.key, r.kind.call(r.question, way)] as const] : [])))
+  const answers = await Promise.all(calls.values())
+  return new Map([...calls.keys()].map((key, i) => [key, answers[i]]))
 }

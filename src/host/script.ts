@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Shell } from './shell.ts'
-import { longestError, longestOutput, type Step } from './step.ts'
+import { longestError, longestOutput, type ShellStep } from './step.ts'
 import { staged } from './steps/beside.ts'
 
 // What a session runs for steps: their shell text with what is needed around it.
@@ -9,7 +9,7 @@ import { staged } from './steps/beside.ts'
 const outputMark = randomBytes(24).toString('hex')
 
 /** The scripts of steps that share a shell: each leaves its status in $e, what it said in $d/o, and no blob's bytes. */
-export function stepScripts(steps: readonly Step[], sh: Shell): string[] {
+export function stepScripts(steps: readonly ShellStep[], sh: Shell): string[] {
   const texts: string[] = []
   while (texts.length < steps.length) {
     const rest = steps.slice(texts.length)
@@ -19,7 +19,7 @@ export function stepScripts(steps: readonly Step[], sh: Shell): string[] {
   return texts
 }
 
-function filesInARow(steps: readonly Step[]): number {
+function filesInARow(steps: readonly ShellStep[]): number {
   const paths = new Set<string>()
   for (const { file } of steps) {
     if (!file || paths.has(file.path)) break
@@ -29,7 +29,7 @@ function filesInARow(steps: readonly Step[]): number {
 }
 
 /** Files in a row are made ready together; where that can't be done, one after the other says what is wrong. */
-function filesScripts(steps: readonly Step[], sh: Shell): string[] {
+function filesScripts(steps: readonly ShellStep[], sh: Shell): string[] {
   const { before, apart, moves, after } = staged(
     steps.map((s) => s.file!),
     sh,
@@ -46,7 +46,7 @@ else ${unpack}\n${stepScript(step, { ...sh, blob: () => source })}\nfi${last}`
 const toldWhy = `test $e = 0 || tail -c ${longestError} "$d/o" >&3`
 
 /** A step's shell text with what the engine needs around it: its output, its status in $e, and its blobs emptied. */
-export function stepScript(step: Step, sh: Shell): string {
+export function stepScript(step: ShellStep, sh: Shell): string {
   const blobs: string[] = []
   const tracking: Shell = {
     ...sh,

@@ -1,14 +1,38 @@
+import type { Way } from './channel.ts'
 import type { Effect } from './effect.ts'
 import type { Read } from './read.ts'
 import type { Shell } from './shell.ts'
 import type { NewFile } from './steps/beside.ts'
 
 /** One change to a host, as data. */
-export interface Step {
-  /** One sentence of what it does, in the imperative: `write /etc/motd (12 bytes)`. Never holds a secret. */
-  readonly summary: string
+export type Step = ShellStep | CallStep
+
+/** A change that the host's shell makes. */
+export interface ShellStep extends StepOf {
   /** Shell text; status 0 means done. It runs in a shell of its own, its output is kept for errors. */
   readonly script: (sh: Shell) => string
+  readonly call?: undefined
+}
+
+/** A change that is made by calls to addresses as the host sees them. It starts when all steps before it are done. */
+export interface CallStep extends StepOf {
+  /** @param signal the step is to end: its time is over, or the run is ended at once. `way` ends by itself then.
+   * @throws ConnectError when the host itself is lost: what was done is not known then. */
+  readonly call: (way: Way, signal: AbortSignal) => Promise<CallEnd>
+  readonly script?: undefined
+}
+
+export interface CallEnd {
+  readonly ok: boolean
+  /** Why it failed, in one sentence. */
+  readonly why?: string
+  /** `StepEnd.stdout`: what `settle` and `afterwards` read. */
+  readonly output?: Buffer
+}
+
+interface StepOf {
+  /** One sentence of what it does, in the imperative: `write /etc/motd (12 bytes)`. Never holds a secret. */
+  readonly summary: string
   /** What it does to what is known, in order. */
   readonly effects: readonly Effect[]
   /** Looks a while later whether what this step began has lasted; where it fails, this one did. */
@@ -56,7 +80,7 @@ export interface Diff {
 export interface StepEnd {
   /** `not-started`: an earlier one failed, or the run was interrupted. */
   readonly outcome: 'done' | 'failed' | 'timed-out' | 'not-started' | 'lost'
-  /** Exit status; undefined where it never ended. */
+  /** Exit status; undefined where it never ended, and of calls. */
   readonly status: number | undefined
   readonly stdout: Buffer
   readonly stderr: Buffer
@@ -64,6 +88,14 @@ export interface StepEnd {
   readonly cut?: boolean
   /** Milliseconds. */
   readonly ms: number
+}
+
+export const neverStarted: StepEnd = {
+  outcome: 'not-started',
+  status: undefined,
+  stdout: Buffer.alloc(0),
+  stderr: Buffer.alloc(0),
+  ms: 0,
 }
 
 /** The longest output that is kept of a captured step, in bytes each way. */

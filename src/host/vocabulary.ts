@@ -1,11 +1,13 @@
 // What a host can be asked and told, as modules use it.
 
 export { fromBytes, toBytes } from './bytes.ts'
+export type { ApiAnswer, ApiRequest, TlsTrust, Way } from './channel.ts'
 export type { Effect } from './effect.ts'
-export { answerEffect, anythingEffect, pathEffect, unknownEffect } from './effect.ts'
+export { answerEffect, anythingEffect, callsUnknown, pathEffect, unknownEffect } from './effect.ts'
 export type { Facts } from './facts.ts'
-export type { Read } from './read.ts'
+export { type CallKind, type Read, read } from './read.ts'
 export { type Account, account, type Group, group } from './reads/account.ts'
+export { api, dataDifference } from './reads/api.ts'
 export { type Archived, archive } from './reads/archive.ts'
 export { capabilities, output, type Said, which } from './reads/command.ts'
 export {
@@ -32,7 +34,7 @@ export {
 export { installedPackage, type Package, packageLatest } from './reads/package.ts'
 export { type Tree, tree } from './reads/tree.ts'
 export { bootTime, canBeEnabled, isTemplate, type Unit, unit, unitAfter, unitName } from './reads/unit.ts'
-export type { Diff, Step, StepEnd } from './step.ts'
+export type { CallEnd, CallStep, Diff, ShellStep, Step, StepEnd } from './step.ts'
 export { changeAccount, changeGroup, makeHome } from './steps/account.ts'
 export type { Attributes } from './steps/attributes.ts'
 export { setCapabilities } from './steps/capabilities.ts'

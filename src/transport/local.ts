@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { afterExit, type CommandStream } from './stream.ts'
+import { connectHere } from './forward.ts'
+import { afterExit, type CommandStream, type Connection } from './stream.ts'
 
 const longestErrors = 8192
 
@@ -28,4 +29,12 @@ export function openLocal(command: string, shell = '/bin/sh'): CommandStream {
   // a command that ends early makes writes fail: `ended` tells, the stream need not
   child.stdin.on('error', () => {})
   return { input: child.stdin, output: child.stdout, errors: () => errors, ended, destroy: () => child.stdin.destroy() }
+}
+
+/** This machine as a host. */
+export const localConnection: Connection = {
+  exec: async (command) => openLocal(command),
+  connect: connectHere,
+  lost: () => undefined,
+  close: async () => {},
 }

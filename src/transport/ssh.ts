@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Client, ClientChannel, ConnectConfig } from 'ssh2'
 import { type AuthMethod, Identities } from './auth.ts'
+import { forward } from './forward.ts'
 import {
   appendKnownHost,
   fingerprint,
@@ -205,8 +206,17 @@ function connectionOf(client: Client, keepalive: number, keyProblem: () => strin
     const silent = e.message === 'Keepalive timeout' ? `no sign of life for ${keepalive * 4} s` : undefined
     reason ||= keyProblem() ?? silent ?? e.message
   })
-  const closed = new Promise<void>((resolve) => client.on('close', () => resolve()))
+  let gone = false
+  const closed = new Promise<void>((resolve) =>
+    client.on('close', () => {
+      gone = true
+      resolve()
+    }),
+  )
+  const lost = () => (gone ? reason || 'the connection ended' : undefined)
   return {
+    connect: (host, port) => forward(client, host, port, lost),
+    lost,
     exec: (command) =>
       new Promise((resolve, reject) => {
         client.exec(command, (e, channel) => {

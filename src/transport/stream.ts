@@ -1,4 +1,4 @@
-import type { Readable, Writable } from 'node:stream'
+import type { Duplex, Readable, Writable } from 'node:stream'
 
 /** Milliseconds for the rest of a command's output after it ended. */
 export const afterExit = 2000
@@ -15,14 +15,34 @@ export interface CommandStream {
   readonly destroy: () => void
 }
 
-/** An open way to a host on which commands can be started, one stream each. */
+/** An open way to a host on which commands can be started and addresses reached, one stream each. */
 export interface Connection {
   /** Starts a command line; the host's login shell reads it.
    * @throws ConnectError (as a rejection) when the connection is gone or refuses another channel. */
   readonly exec: (command: string) => Promise<CommandStream>
+  /** A byte stream to an address as the host sees it. It has ended where `close` ended the connection.
+   * @throws AddressError (as a rejection) when nothing answers there, or the host does not let it through; ConnectError
+   * when the connection is gone. */
+  readonly connect: (host: string, port: number) => Promise<Duplex>
+  /** Why the connection is gone; undefined as long as it is not known to be. */
+  readonly lost: () => string | undefined
   /** Ends it politely; settles when it is closed. Never rejects. */
   readonly close: () => Promise<void>
 }
+
+/** Why there is no stream to an address, in one sentence. */
+export class AddressError extends Error {
+  readonly reason: AddressFailure
+  /** What to do about it. */
+  readonly hint: string | undefined
+  constructor(reason: AddressFailure, message: string, hint?: string) {
+    super(message)
+    this.reason = reason
+    this.hint = hint
+  }
+}
+
+export type AddressFailure = 'refused' | 'no-route' | 'name-unknown' | 'timeout' | 'prohibited' | 'limit' | 'other'
 
 /** Why a host can't be reached, for the report's one line and its hint. */
 export class ConnectError extends Error {

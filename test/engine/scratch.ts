@@ -11,8 +11,7 @@ import { loadPlaybook } from '../../src/language/load-playbook.ts'
 import { prepareValidators } from '../../src/language/validators.ts'
 import type { Module } from '../../src/module.ts'
 import type { Event, RecapEvent, TaskEvent } from '../../src/report/events.ts'
-import { openLocal } from '../../src/transport/local.ts'
-import type { Connection } from '../../src/transport/stream.ts'
+import { localConnection } from '../../src/transport/local.ts'
 
 /** A directory of its own, gone when the process ends. */
 export function scratchDir(): string {
@@ -35,8 +34,6 @@ export interface RanOptions extends Partial<Omit<RunOptions, 'plays' | 'emit' | 
   readonly tags?: readonly string[]
   readonly onEvent?: (event: Event, run: Run) => void
 }
-
-const local: Connection = { exec: async (command) => openLocal(command), close: async () => {} }
 
 /** Loads a playbook and runs it on this machine, under names of hosts of its own. Nothing but the connection is put in.
  * @throws Error with the diagnostics of a playbook that is wrong. */
@@ -77,7 +74,7 @@ export async function run(mode: 'apply' | 'check', text: string, options: RanOpt
     becomePassword: undefined,
     forceHandlers: false,
     strict: false,
-    connect: async () => local,
+    connect: async () => localConnection,
     ...rest,
     extra: values,
     plays: ready.plays,

@@ -24,14 +24,14 @@ import { type Entry, entry } from '../../src/host/reads/entry.ts'
 import { tree } from '../../src/host/reads/tree.ts'
 import type { Step } from '../../src/host/step.ts'
 import { makeDirectory, makeEmptyFile, makeLink, remove, setAttributes, writeFile } from '../../src/host/steps/files.ts'
-import { openLocal } from '../../src/transport/local.ts'
+import { localConnection, openLocal } from '../../src/transport/local.ts'
 import { ConnectError, type Connection } from '../../src/transport/stream.ts'
 import { Unknown } from '../../src/unknown.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'conversation-test-'))
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
 
-const local: Connection = { exec: async (command) => openLocal(command), close: async () => {} }
+const local = localConnection
 
 test('facts come ahead of the shell: no trip', async () => {
   const talk = await Conversation.open(local)
@@ -49,7 +49,7 @@ test('facts come ahead of the shell: no trip', async () => {
 })
 
 test('a shell that can not be started is a reason', async () => {
-  const broken: Connection = { exec: async () => openLocal('echo bad luck >&2; exit 97'), close: async () => {} }
+  const broken: Connection = { ...local, exec: async () => openLocal('echo bad luck >&2; exit 97') }
   const talk = await Conversation.open(broken)
   const e = await talk.ask([entry('/')]).catch((x: unknown) => x)
   assert.instance(e, ConnectError)
@@ -57,7 +57,7 @@ test('a shell that can not be started is a reason', async () => {
 })
 
 test('what went ahead of a shell that was never heard of may have run', async () => {
-  const silent = (command: string): Connection => ({ exec: async () => openLocal(command), close: async () => {} })
+  const silent = (command: string): Connection => ({ ...local, exec: async () => openLocal(command) })
   const step: Step = { summary: 'act', script: () => 'true', effects: [] }
   const outcome = async (connection: Connection) => {
     const { ends } = (await Conversation.open(connection)).apply([{ step, timeout: undefined }], [])
@@ -186,7 +186,7 @@ function without(program: string): Connection {
   for (const dir of ['/usr/bin', '/bin'])
     for (const name of readdirSync(dir))
       if (name !== program && !existsSync(join(bin, name))) symlinkSync(join(dir, name), join(bin, name))
-  return { exec: async (command) => openLocal(`PATH='${bin}'; export PATH; ${command}`), close: async () => {} }
+  return { ...local, exec: async (command) => openLocal(`PATH='${bin}'; export PATH; ${command}`) }
 }
 
 for (const [where, connection] of [

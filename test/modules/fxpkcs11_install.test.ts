@@ -133,7 +133,7 @@ test('another place of the configuration needs an environment file, whose other 
       written = bytes.toString()
       return ''
     }
-    step?.script({ word: (t) => t, words: (t) => t.join(' '), blob })
+    step?.script?.({ word: (t) => t, words: (t) => t.join(' '), blob })
     return written
   }
   assert.is(await after('# a\n\nB="1"'), '# a\n\nB="1"\nFXPKCS11_CFG=/opt/fx.cfg\n')

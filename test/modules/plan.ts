@@ -191,7 +191,7 @@ function localAnswer(read: LocalRead, files: Readonly<Record<string, string | Bu
 
 /** The shell text of a step, with what is sent beside it left out. */
 export function scriptOf(step: Step): string {
-  return step.script({
+  return step.script!({
     word: (text) => `'${text.replaceAll("'", `'\\''`)}'`,
     words: (texts) => texts.map((t) => `'${t.replaceAll("'", `'\\''`)}'`).join(' '),
     blob: () => '"$blob"',

@@ -16,7 +16,7 @@ function packageEffect(because: string): Effect {
   const owned = (path: string) => !ours.some((dir) => path === dir || path.startsWith(`${dir}/`))
   return unknownEffect(because, (read, answer) => {
     const { kind } = read
-    if (kind === packageKind || kind === unitKind || kind === whichKind || kind === outputKind) return true
+    if (kind === packageKind || kind === unitKind || kind === whichKind || kind === outputKind || kind.call) return true
     if (kind === accountKind || kind === groupKind) return answer === undefined
     const paths = kind.paths?.(read.question) ?? []
     if (kind === entryKind && (answer as Entry).stat?.type === 'directory') return false

@@ -1,5 +1,5 @@
 import type { Effect } from '../effect.ts'
-import type { Step } from '../step.ts'
+import type { ShellStep } from '../step.ts'
 
 /** A step that is one program with arguments, found in PATH or where administration tools are.
  * @param options.env variables for it; never secrets: other processes of the user could read them.
@@ -8,11 +8,11 @@ export function tool(
   summary: string,
   argv: readonly string[],
   effects: readonly Effect[],
-  options: Omit<Partial<Step>, 'summary' | 'script' | 'effects'> & {
+  options: Omit<Partial<ShellStep>, 'summary' | 'script' | 'call' | 'effects'> & {
     readonly env?: Readonly<Record<string, string>>
     readonly input?: Buffer
   } = {},
-): Step {
+): ShellStep {
   const { env = {}, input, ...more } = options
   return {
     ...more,

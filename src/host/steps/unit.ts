@@ -60,7 +60,7 @@ export function changeUnit(
         ? read.question !== name && (links ? isReread(other as Unit) : comesAndGoes(after, other as Unit))
         : links && touchesLinks(verb, after, read, other),
     ),
-    unknownEffect(summary, (read) => read.kind === outputKind && !links),
+    unknownEffect(summary, ({ kind }) => (kind === outputKind || kind.call !== undefined) && !links),
     answerEffect(unit(name), seen(after)),
   ]
   const plain = tool(summary, ['systemctl', '--no-ask-password', verb, '--', name], effects, {

@@ -15,7 +15,9 @@ export function waitStep(
     harmless: true,
     captured: true,
     // time goes by: what services do meanwhile is not known
-    effects: [unknownEffect(summary, ({ kind }) => kind === unitKind || kind === outputKind)],
+    effects: [
+      unknownEffect(summary, ({ kind }) => kind === unitKind || kind === outputKind || kind.call !== undefined),
+    ],
     script: (sh) => `sleep ${Number(delay)}
 e=$(( $(date +%s) + ${Number(timeout)} ))
 while :; do

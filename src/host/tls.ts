@@ -1,0 +1,61 @@
+import { isIP } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { TlsTrust } from './channel.ts'
+
+/** TLS on a stream, as a client.
+ * @throws Error with Node's code when the server is not believed. */
+export async function tlsOver(stream: Duplex, host: string, { ca, serverName, unverified }: TlsTrust): Promise<Duplex> {
+  const { connect } = await import('node:tls')
+  return new Promise((resolve, reject) => {
+    const name = serverName ?? host
+    const socket = connect({
+      socket: stream,
+      host: name,
+      // an address is no name that a server is asked for
+      ...(isIP(name) ? {} : { servername: name }),
+      ...(ca === undefined ? {} : { ca }),
+      rejectUnauthorized: !unverified,
+      ALPNProtocols: ['http/1.1'],
+    })
+    const fail = (e: Error) => {
+      stream.destroy()
+      reject(e)
+    }
+    socket.once('error', fail)
+    socket.once('secureConnect', () => {
+      socket.off('error', fail)
+      resolve(socket)
+    })
+  })
+}
+
+/** Why a stream gave no answer: what Node says of TLS and HTTP, as one sentence with its hint. */
+export function streamFailure(e: Error & { code?: string }, host: string): { unreachable: string; hint?: string } {
+  const trust = 'give the certificate that signed it with `ca_cert`'
+  switch (e.code) {
+    case 'CERT_HAS_EXPIRED':
+      return { unreachable: `the certificate of ${host} has expired`, hint: 'renew it on the server' }
+    case 'CERT_NOT_YET_VALID':
+      return { unreachable: `the certificate of ${host} is not valid yet`, hint: 'compare the clocks' }
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return {
+        unreachable: `the certificate of ${host} is not for this name: ${e.message.replace(/^.*?altnames?: /, '')}`,
+        hint: 'use a name that it has, or have it issued for this one',
+      }
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+      return { unreachable: `nobody who is believed signed the certificate of ${host}: it is self-signed`, hint: trust }
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'UNABLE_TO_GET_ISSUER_CERT':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+      return { unreachable: `nobody who is believed signed the certificate of ${host}`, hint: trust }
+    case 'ERR_SSL_WRONG_VERSION_NUMBER':
+    case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
+      return { unreachable: `${host} does not speak TLS`, hint: 'its address may start with http://' }
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return { unreachable: `${host} ended the connection before it answered` }
+  }
+  if (e.code?.startsWith('HPE_')) return { unreachable: `what answers at ${host} does not speak HTTP` }
+  return { unreachable: `${host}: ${e.message}` }
+}
