@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { Ajv } from 'ajv'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -12,8 +12,12 @@ import { prepareValidators } from '../src/language/validators.ts'
 // schemas/ is what editors complete from and underline by: what is right passes, what is wrong does not.
 
 const ajv = new Ajv({ strict: false, allErrors: true })
-const compiled = (name: string) => ajv.compile(JSON.parse(readFileSync(`schemas/${name}.schema.json`, 'utf8')))
-const schemas = { playbook: compiled('playbook'), inventory: compiled('inventory') }
+const compiled = (name: string) => {
+  const file = `${name}.schema.json`
+  ajv.addSchema(JSON.parse(readFileSync(`schemas/${file}`, 'utf8')), file)
+  return ajv.getSchema(file)!
+}
+const schemas = { playbook: compiled('playbook'), tasks: compiled('tasks'), inventory: compiled('inventory') }
 
 function wrong(schema: keyof typeof schemas, data: unknown): string[] {
   const validate = schemas[schema]
@@ -52,18 +56,21 @@ const files = (dir: string): string[] =>
     : []
 
 test('playbooks/ and inventory/ are valid, and say which schema is theirs', () => {
-  const playbooks = files('playbooks').filter((f) => !/group_vars|host_vars|files/.test(f))
+  const ours = files('playbooks').filter((f) => !/group_vars|host_vars|files\//.test(f))
+  const taskFiles = ours.filter((f) => /\/tasks\//.test(f))
+  const playbooks = ours.filter((f) => !taskFiles.includes(f))
   const inventories = files('inventory').filter((f) => !/group_vars|host_vars/.test(f))
   assert.ok(playbooks.length >= 2)
   assert.ok(inventories.length >= 1)
   for (const [schema, list] of [
     ['playbook', playbooks],
+    ['tasks', taskFiles],
     ['inventory', inventories],
   ] as const)
     for (const file of list) {
       const text = readFileSync(file, 'utf8')
       assert.equal(wrong(schema, parse(text)), [], file)
-      assert.match(text, `# yaml-language-server: $schema=../schemas/${schema}.schema.json`)
+      assert.match(text, `# yaml-language-server: $schema=${relative(dirname(file), 'schemas')}/${schema}.schema.json`)
     }
 })
 
@@ -79,8 +86,30 @@ const right: readonly string[] = [
   '- ansible.builtin.copy: { content: x, dest: /a, owner: null }',
   '- user: { name: x, groups: a, uid: "1000" }',
   '- { file: { path: /a }, when: [a, true], tags: x, notify: [y], become: true, loop: [1], register: r }',
+  '- { include: a.yml, params: { a: [1], b: <%= x %> }, when: a, tags: [x], become: true, vars: { c: 1 }, name: n }',
 ]
 for (const tasks of right) test(`right: ${tasks}`, () => assert.equal(wrong('playbook', play(tasks)), []))
+
+const rightFiles: readonly string[] = [
+  'tasks: []',
+  '{ name: x, params: { type: object, properties: { a: { type: string, secret: true } }, required: [a] }, tasks: [ping: ] }',
+  '{ params: { properties: { a: { type: [string, "null"], default: }, b: {} } }, tasks: [], handlers: [{ ping: , listen: x }] }',
+  '{ params: { properties: { a: { items: { additionalProperties: false, anyOf: [{ enum: [1] }] } } } }, tasks: [include: x.yml] }',
+]
+for (const file of rightFiles) test(`right: ${file}`, () => assert.equal(wrong('tasks', parse(file)), []))
+
+const flaggedFiles: readonly [file: string, at: RegExp][] = [
+  ['params: {}', / must have required property 'tasks'/],
+  ['{ tasks: [pnig: ] }', /\/tasks\/0 must NOT have additional properties/],
+  ['{ tasks: [], vars: {} }', / must NOT have additional properties/],
+  ['{ tasks: [], params: { a: { type: string } } }', /\/params must NOT have additional properties/],
+  ['{ tasks: [], params: { properties: { a: { type: str } } } }', /\/params\/properties\/a\/type /],
+  ['{ tasks: [], params: { properties: { a: { items: { typ: string } } } } }', /\/a\/items must NOT have additional/],
+  ['{ tasks: [], params: { properties: { a-b: {} } } }', /\/params\/properties /],
+  ['{ tasks: [], handlers: [{ include: x.yml }] }', /\/handlers\/0 must NOT have additional properties/],
+]
+for (const [file, at] of flaggedFiles)
+  test(`flagged: ${file}`, () => assert.match(wrong('tasks', parse(file)).join('\n'), at))
 
 const flagged: readonly [tasks: string, at: RegExp][] = [
   ['- copy: { contnet: x, dest: /a }', /\/tasks\/0\/copy must NOT have additional properties/],
@@ -92,6 +121,8 @@ const flagged: readonly [tasks: string, at: RegExp][] = [
   ['- user: { name: [a] }', /\/tasks\/0\/user\/name must be string/],
   ['- cpoy: { dest: /a }', /\/tasks\/0 must NOT have additional properties/],
   ['- { ping: , wen: true }', /\/tasks\/0 must NOT have additional properties/],
+  ['- { include: a.yml, loop: [1] }', /\/tasks\/0 must NOT have additional properties/],
+  ['- { include: a.yml, params: [1] }', /\/tasks\/0\/params must be object/],
   ['- { ping: , become: "yes" }', /\/tasks\/0\/become /],
   ['- { ping: , register: [a] }', /\/tasks\/0\/register /],
   ['- { ping: , when: 5 }', /\/tasks\/0\/when /],

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { otherKey, taskKeys } from '../language/keys.ts'
+import { includeKeys, otherKey, taskKeys } from '../language/keys.ts'
 import { prepareValidators } from '../language/validators.ts'
 import type { Module } from '../module.ts'
 import { UsageError } from './usage-error.ts'
@@ -71,7 +71,8 @@ function faultOf(found: unknown): string | undefined {
   if (found === null || typeof found !== 'object') return 'its default export is not what defineModule gives'
   const { name, summary, params, body } = found as Partial<Module>
   if (typeof name !== 'string' || !/^[a-z]\w*$/.test(name)) return '`name` is a word of small letters, digits and _'
-  if (taskKeys.has(name) || otherKey(name, 'task') !== undefined) return `\`${name}\` is a word of the language`
+  if (taskKeys.has(name) || includeKeys.has(name) || otherKey(name, 'task') !== undefined)
+    return `\`${name}\` is a word of the language`
   if (typeof summary !== 'string') return '`summary` is one sentence'
   if (params?.type !== 'object' || params.properties === null || typeof params.properties !== 'object')
     return "`params` is a JSON Schema: { type: 'object', properties: { … } }"

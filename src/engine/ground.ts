@@ -24,6 +24,6 @@ export interface Ground {
   /** The paths on the host among a task's parameters.
    * @throws ValueError, UnknownValue */
   readonly paths: (task: Task, module: Module, scope: Scope, home: () => string) => readonly string[]
-  readonly local: (read: LocalRead, scope: Scope) => unknown
+  readonly local: (read: LocalRead, scope: Scope, task: Task) => unknown
   readonly secret: (value: string) => void
 }

@@ -57,7 +57,7 @@ export function advance(
     for (const name of task.params.keys()) memory.known.set(name, new Unknown(outcome.because))
   if (verdict.changed !== false && !verdict.failed)
     for (const name of notify)
-      for (const position of handlersNamed(queue, name))
+      for (const position of handlersNamed(queue, name, task))
         if (memory.notified.get(position) !== true) memory.notified.set(position, verdict.changed)
   if (item) memory.results.push({ ...spread(verdict.result), item: item.value })
   if (item && item.index + 1 < item.count && !stops(verdict)) return
@@ -87,9 +87,18 @@ function loopResult(results: readonly Readonly<Record<string, unknown>>[]): Reco
   }
 }
 
-/** Handlers of that name, or that listen to it. */
-export function handlersNamed(queue: Queue, name: string): number[] {
-  return queue.entries.flatMap(({ task }, i) =>
+/** Handlers of that name, or that listen to it: those of the task's own file, else of the file that includes it, up to the
+ * play; else of any file. */
+export function handlersNamed(queue: Queue, name: string, { includes }: Task): number[] {
+  const all = queue.entries.flatMap(({ task }, i) =>
     i >= queue.handlersFrom && (task.name === name || task.listen.includes(name)) ? [i] : [],
   )
+  for (let depth = includes.length; depth >= 0; depth--) {
+    const near = all.filter((i) => {
+      const own = queue.entries[i]!.task.includes
+      return own.length === depth && own.at(-1) === includes[depth - 1]
+    })
+    if (near.length > 0) return near
+  }
+  return all
 }

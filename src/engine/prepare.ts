@@ -10,6 +10,8 @@ import { type Diagnostic, didYouMean } from '../language/diagnostic.ts'
 import { type Play, type Playbook, type Task, type Value, ValueError } from '../language/playbook.ts'
 import { loadTemplate, type Template } from '../language/template.ts'
 import type { Module } from '../module.ts'
+import { wrongParams } from './check-includes.ts'
+import { FoundOnHosts } from './found-on-hosts.ts'
 import { hostvarsOf } from './hostvars.ts'
 import type { Queue } from './memory.ts'
 import { HostScope } from './scope.ts'
@@ -72,6 +74,7 @@ export function prepare(
       const files = (task: Task) => templates.get(task) ?? []
       checkPlay(play, names, inventory, { brought, extra: selection.extra, files }, report)
       for (const name of namesOfPlay(play)) brought.add(name)
+      for (const d of wrongParams(play, { hosts, names, extra: selection.extra, brought })) report(d)
       const given = () => [
         ...selection.extra.values(),
         ...hosts.flatMap((h) => [...h.variables.values()].map((v) => v.value)),
@@ -223,31 +226,19 @@ function checkPlay(
       '',
       [...inventory.hosts.keys()].flatMap((h) => [...variablesOf(inventory, h)]),
     )
-  // what is missing for every host is said without naming them
-  const found = new Map<string, { d: Diagnostic; hosts: string[] }>()
+  const found = new FoundOnHosts()
   for (const set of sets.values()) {
     const around = { defined: set.names, brought, inventory: set.values, facts: factNames, files }
-    for (const d of unknownNames(play, around)) {
-      const key = `${d.span?.source.path} ${d.span?.start} ${d.message}`
-      const same = found.get(key) ?? { d, hosts: [] }
-      same.hosts.push(...set.hosts)
-      found.set(key, same)
-    }
+    for (const d of unknownNames(play, around)) found.add(d, set.hosts)
   }
   const total = [...sets.values()].reduce((sum, set) => sum + set.hosts.length, 0)
-  for (const { d, hosts: on } of found.values()) report(on.length === total ? d : { ...d, ...onSome(d, on) })
+  for (const d of found.diagnostics(total)) report(d)
 }
 
-/** A variable that other hosts have is rarely mistyped. */
-function onSome({ message, hint }: Diagnostic, hosts: readonly string[]): Partial<Diagnostic> {
-  const own = hint?.startsWith('define it')
-    ? "give it to them too, or ask `typeof NAME !== 'undefined'` in `when`"
-    : hint
-  return { message: `${message} on ${listed(hosts)}`, ...(own === undefined ? {} : { hint: own }) }
-}
-
-function listed(names: readonly string[]): string {
-  return names.length > 5 ? `${names.slice(0, 4).join(', ')} and ${names.length - 4} more hosts` : names.join(', ')
+/** Where a task's files of the controller are looked for, the nearest first.
+ * @param dir the playbook's folder. */
+export function foldersOf(task: Task, dir: string): string[] {
+  return [...task.includes.map((i) => i.dir).reverse(), dir]
 }
 
 /** Files of the controller that are named plainly have to be there, and templates have to be templates.
@@ -258,7 +249,7 @@ function templatesOf(task: Task, module: Module, dir: string, report: (d: Diagno
   return Object.entries(module.params.properties).flatMap(([name, schema]) => {
     const value = task.params.get(name)
     if (!schema.controllerPath || !value?.constant) return []
-    const { path, tried } = findControllerFile(dir, schema.controllerPath, String(value.evaluate({})))
+    const { path, tried } = findControllerFile(foldersOf(task, dir), schema.controllerPath, String(value.evaluate({})))
     if (path !== undefined) return schema.controllerPath === 'templates' ? templateAt(path, report) : []
     report({
       code: 'missing-file',

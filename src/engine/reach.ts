@@ -62,7 +62,8 @@ export function reach(ground: Ground, memory: Memory): Reached {
 }
 
 export function scopeOf(ground: Ground, task: Task, memory: Memory, item: LoopItem | undefined): Scope {
-  return ground.scope.forTask(task.vars, memory.known, item ? { item: item.value, index: item.index } : {})
+  const own = item ? { item: item.value, index: item.index } : {}
+  return ground.scope.forTask(task.vars, memory.known, own, task.includes)
 }
 
 export function loopItems(ground: Ground, task: Task, loop: Value, memory: Memory): readonly unknown[] {
@@ -111,7 +112,7 @@ function reachItem(
     return { instance: { ...base, user, outcome }, affected: paths }
   }
   const affected = task.affects && affectedBy(evaluate(task.affects))
-  const answer = consultFor(ground, module, params, user, scope)
+  const answer = consultFor(ground, task, module, params, user, scope)
   const view = ground.models.view(user)
   const extra = affected === undefined ? [] : affectedReads(affected).filter((r) => !view.has(r))
   const lacking = answer.kind === 'unknown' && answer.because === factsWanted
@@ -177,7 +178,14 @@ export function homeOf(facts: { home: string } | undefined): string {
   return facts.home
 }
 
-export function consultFor(ground: Ground, module: Module, params: object, user: string, scope: Scope): Answer {
+export function consultFor(
+  ground: Ground,
+  task: Task,
+  module: Module,
+  params: object,
+  user: string,
+  scope: Scope,
+): Answer {
   return ground.scope.within(scope, () =>
     consult({
       module,
@@ -185,7 +193,7 @@ export function consultFor(ground: Ground, module: Module, params: object, user:
       view: ground.models.view(user),
       diff: ground.diff,
       check: ground.check,
-      local: (read) => ground.local(read, scope),
+      local: (read) => ground.local(read, scope, task),
       secret: ground.secret,
     }),
   )
@@ -201,7 +209,7 @@ function mustNotify(ground: Ground, task: Task, scope: Scope): void {
   for (const value of task.notify) {
     const name = value.constant
       ? undefined
-      : namesOf(ground, value, scope).find((n) => handlersNamed(ground.queue, n).length === 0)
+      : namesOf(ground, value, scope).find((n) => handlersNamed(ground.queue, n, task).length === 0)
     if (name !== undefined)
       throw new ValueError({
         code: 'notify',

@@ -18,7 +18,7 @@ import { HostRun } from './host-run.ts'
 import { factsWanted } from './instance.ts'
 import { HostLink } from './link.ts'
 import { Models } from './models.ts'
-import type { ReadyHost, ReadyPlay } from './prepare.ts'
+import { foldersOf, type ReadyHost, type ReadyPlay } from './prepare.ts'
 import { HostScope } from './scope.ts'
 
 export interface RunOptions {
@@ -171,6 +171,7 @@ export class Run {
     const scope = new HostScope(
       { given: { ...host.given, play_hosts: names }, inventory, play: play.vars, extra: this.#o.extra },
       facts,
+      (value) => this.#redactor.add(value),
     )
     const plain = scope.forTask(new Map(), new Map())
     const userOf = this.#userOf(play, host.target)
@@ -186,7 +187,7 @@ export class Run {
       userOf,
       params: (task, module, at, home) => this.#params(task, module, at, home),
       paths: hostPaths,
-      local: (read, at) => this.#local(read, at, dir),
+      local: (read, at, task) => this.#local(read, at, foldersOf(task, dir)),
       secret: (value) => this.#redactor.add(value),
     }
   }
@@ -215,18 +216,18 @@ export class Run {
     return params
   }
 
-  #local(read: LocalRead, scope: Scope, dir: string): unknown {
+  #local(read: LocalRead, scope: Scope, dirs: readonly string[]): unknown {
     const [path, ...besides] = [read.path, ...(read.besides ?? [])].map((p) =>
-      this.#find(dir, read.folder ?? 'files', p),
+      this.#find(dirs, read.folder ?? 'files', p),
     )
     if (path === undefined || besides.includes(undefined)) return undefined
     const key = [read.local, path, ...besides].join(' ')
     return this.#files.answer({ ...read, path, besides: besides as string[], key }, scope)
   }
 
-  #find(dir: string, kind: 'files' | 'templates', written: string): string | undefined {
-    const wanted = `${dir} ${kind} ${written}`
-    const path = written === '' ? undefined : (this.#found.get(wanted) ?? findControllerFile(dir, kind, written).path)
+  #find(dirs: readonly string[], kind: 'files' | 'templates', written: string): string | undefined {
+    const wanted = `${dirs.join(':')} ${kind} ${written}`
+    const path = written === '' ? undefined : (this.#found.get(wanted) ?? findControllerFile(dirs, kind, written).path)
     if (path !== undefined) this.#found.set(wanted, path)
     return path
   }

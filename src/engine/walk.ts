@@ -140,7 +140,7 @@ function scoutItem(
         affectedReads(affectedBy(evaluate(task.affects))).filter((r) => !view.has(r) && isSound(r)),
       )
     const params = ground.scope.within(scope, () => ground.params(task, module, scope, home))
-    const { asked } = consultFor(ground, module, params, user, scope)
+    const { asked } = consultFor(ground, task, module, params, user, scope)
     wanted.add(
       user,
       asked.filter((r) => !view.has(r) && isSound(r)),

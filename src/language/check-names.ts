@@ -1,5 +1,5 @@
 import { type Diagnostic, didYouMean, position, type Span } from './diagnostic.ts'
-import type { Play, Task, Value } from './playbook.ts'
+import type { Inclusion, Play, Task, Value } from './playbook.ts'
 import { globals } from './values.ts'
 
 /** Names that every expression of a play may use, whatever the host. */
@@ -42,6 +42,7 @@ export function namesFacts(play: Play): boolean {
   const ofTask = (t: Task) => [
     ...[...t.params.values(), ...t.vars.values(), ...t.when, ...(t.changedWhen ?? []), ...(t.failedWhen ?? [])],
     ...[...t.notify, t.loop, t.become, t.becomeUser, t.affects, t.ignoreErrors],
+    ...t.includes.flatMap(valuesOf),
   ]
   const values = [
     ...play.vars.values(),
@@ -50,6 +51,11 @@ export function namesFacts(play: Play): boolean {
     ...[...play.tasks, ...play.handlers].flatMap(ofTask),
   ]
   return values.some((v) => v?.names.has('facts'))
+}
+
+/** All that an include evaluates where it stands. */
+function valuesOf(i: Inclusion): (Value | undefined)[] {
+  return [...i.when, ...i.vars.values(), ...i.params.values(), i.become, i.becomeUser]
 }
 
 /** Every name in every expression of a play that nothing defines, or that is defined only later. */
@@ -78,12 +84,22 @@ export function unknownNames(play: Play, around: Surroundings): Diagnostic[] {
     }
   }
   // a variable is evaluated where it is used: whatever a task may have there, it may name
-  const ofTasks = [...play.tasks, ...play.handlers].flatMap((t) => [...t.vars.keys()])
+  const ofTasks = [...play.tasks, ...play.handlers].flatMap((t) => [
+    ...t.vars.keys(),
+    ...t.includes.flatMap((i) => [...i.vars.keys(), ...i.params.keys()]),
+  ])
   for (const value of [...play.vars.values(), ...around.inventory])
     check(value, anywhere, [...ofTasks, 'item', 'index'])
   const sofar = new Set(always)
+  const included = new Set<Inclusion>()
   for (const value of [play.become, play.becomeUser]) check(value, always)
   for (const task of play.tasks) {
+    for (const [depth, include] of task.includes.entries()) {
+      if (included.has(include)) continue
+      included.add(include)
+      const names = [...include.vars.keys(), ...namesInside(task.includes.slice(0, depth))]
+      for (const value of valuesOf(include)) check(value, sofar, [...names, ...namesAsked(include.when)])
+    }
     checkTask(task, sofar, around, check)
     for (const name of namesBrought(task)) sofar.add(name)
   }
@@ -94,9 +110,7 @@ export function unknownNames(play: Play, around: Surroundings): Diagnostic[] {
 type Check = (value: Pick<Value, 'names'> | undefined, defined: ReadonlySet<string>, more?: readonly string[]) => void
 
 function checkTask(task: Task, defined: ReadonlySet<string>, around: Surroundings, check: Check): void {
-  // what `when` asks for by `typeof` is there where the rest is evaluated
-  const asked = task.when.flatMap((w) => [...w.names.keys()]).filter((n) => n.startsWith('typeof '))
-  const own = [...task.vars.keys(), ...asked.map((n) => n.slice('typeof '.length))]
+  const own = [...task.vars.keys(), ...namesInside(task.includes), ...namesAsked(task.when)]
   check(task.loop, defined, own)
   const names = task.loop ? [...own, 'item', 'index'] : own
   const before = [
@@ -107,11 +121,27 @@ function checkTask(task: Task, defined: ReadonlySet<string>, around: Surrounding
     task.becomeUser,
     task.affects,
   ]
-  for (const value of before) check(value, defined, names)
+  // what stands at an include was looked at there
+  for (const value of before) if (!isOutside(value)) check(value, defined, names)
   // judged when the task has run; `vars` may be used there only
   const after = [...names, ...namesBrought(task)]
   const judged = [...(task.changedWhen ?? []), ...(task.failedWhen ?? []), ...task.notify, task.ignoreErrors]
   for (const value of [...judged, ...task.vars.values()]) check(value, defined, after)
+}
+
+function isOutside(value: Pick<Value, 'names' | 'outside'> | undefined): boolean {
+  return value?.outside !== undefined
+}
+
+/** Inside of a file there are its own parameters, and the `vars` of all includes around. */
+function namesInside(includes: readonly Inclusion[]): string[] {
+  return [...includes.flatMap((i) => [...i.vars.keys()]), ...(includes.at(-1)?.params.keys() ?? [])]
+}
+
+/** What `when` asks for by `typeof` is there where the rest is evaluated. */
+function namesAsked(when: readonly Value[]): string[] {
+  const asked = when.flatMap((w) => [...w.names.keys()]).filter((n) => n.startsWith('typeof '))
+  return asked.map((n) => n.slice('typeof '.length))
 }
 
 function undefinedName(
@@ -124,9 +154,11 @@ function undefinedName(
   const at = { code: 'undefined-variable', severity: 'error', span } as const
   if (later) {
     const { line } = position(later.span.source, later.span.start)
+    const { path } = later.span.source
+    const where = path === span.source.path ? `line ${line}` : `${path}:${line}`
     return {
       ...at,
-      message: `the variable \`${name}\` is not defined yet: the task in line ${line} brings it`,
+      message: `the variable \`${name}\` is not defined yet: the task in ${where} brings it`,
       hint: 'move this behind that task',
     }
   }

@@ -8,18 +8,20 @@ import { itemAt } from './document.ts'
 import type { Scope } from './expression.ts'
 import { booleanHint } from './fields.ts'
 import type { ModuleSpec } from './module-set.ts'
-import { type Value, ValueError } from './playbook.ts'
+import { type Kind, type Value, ValueError } from './playbook.ts'
 import type { ParamSchema } from './schema.ts'
 import { validatorOf } from './validators.ts'
 import { describe } from './values.ts'
 
 type Params = ReadonlyMap<string, Value>
 
-/** Checks a task's parameters before anything runs: constant ones wholly, of the others that they are there. */
+/** Checks a task's parameters before anything runs: constant ones wholly, of the others that they are there, and their type
+ * as far as their text tells it. */
 export function checkParams(spec: ModuleSpec, params: Params, at: Span, report: (d: Diagnostic) => void): void {
   const data: Record<string, unknown> = {}
   for (const [name, value] of params)
     if (value.constant) data[name] = coerce(value.evaluate({}), schemaOf(spec, name), name === spec.params.freeForm)
+    else if (!canBecome(value.kind, schemaOf(spec, name))) report(wrongKind(name, value, schemaOf(spec, name)))
   for (const d of diagnose(spec, data, params, at)) report(d)
 }
 
@@ -37,6 +39,21 @@ export function evaluateParams(spec: ModuleSpec, params: Params, at: Span, scope
   for (const [name, schema] of Object.entries(spec.params.properties))
     if (schema.default !== undefined && !Object.hasOwn(data, name)) data[name] = schema.default
   return data
+}
+
+/** Whether a value of that kind may fit once `coerce` has seen it. */
+function canBecome(kind: Kind | undefined, { type, condition, expression, items }: ParamSchema): boolean {
+  if (kind === undefined || type === undefined || condition || expression) return true
+  const asText = ['string', 'integer', 'number', ...(kind === 'string' ? ['boolean'] : [])]
+  return [type].flat().some((t) => {
+    if (t === 'array') return kind === 'array' || ((kind === 'string' || kind === 'number') && items?.type === 'string')
+    return kind === 'string' || kind === 'number' ? asText.includes(t) : t === kind
+  })
+}
+
+function wrongKind(name: string, { kind, span }: Value, { type }: ParamSchema): Diagnostic {
+  const message = `\`${name}\` has to be ${typeName(type)}, not ${typeName(kind)}`
+  return { code: 'param', severity: 'error', message, span }
 }
 
 function schemaOf(spec: ModuleSpec, name: string): ParamSchema {
@@ -127,8 +144,8 @@ function explain(e: ErrorObject, path: string, schema: ParamSchema, span: Span):
       const values = (params.allowedValues as unknown[]).map(String)
       const near = didYouMean(String(data), values)
       return {
-        message: `\`${path}\` is one of ${values.join(', ')}, not \`${String(data)}\``,
-        ...(near ? { hint: `did you mean \`${near}\`?` } : {}),
+        message: `\`${path}\` is one of ${values.join(', ')}${schema.secret ? '' : `, not \`${String(data)}\``}`,
+        ...(near && !schema.secret ? { hint: `did you mean \`${near}\`?` } : {}),
       }
     }
     case 'required':

@@ -3,7 +3,7 @@ import { type Item, type ScalarItem, toData } from './document.ts'
 import { type Expression, ExpressionError, parseExpression, type Scope } from './expression.ts'
 import { booleanHint } from './fields.ts'
 import { type Interpolation, isTemplated, parseInterpolation } from './interpolation.ts'
-import { type Value, ValueError } from './playbook.ts'
+import { type Kind, type Value, ValueError } from './playbook.ts'
 import { jinjaHint, pythonHint, pythonHintAt } from './python-hints.ts'
 import type { Evaluated } from './schema.ts'
 
@@ -15,8 +15,8 @@ const noNames: ReadonlyMap<string, Span> = new Map()
 export function compileValue(item: Item, report: Report): Value {
   if (!hasTemplate(item)) return constantValue(item)
   const names = new Map<string, Span>()
-  const evaluate = compileItem(item, names, report)
-  return { span: item.span, item, constant: false, names, evaluate }
+  const { evaluate, kind } = compileItem(item, names, report)
+  return { span: item.span, item, constant: false, names, kind, evaluate }
 }
 
 /** A value that is the same in every scope. */
@@ -146,19 +146,25 @@ function hasTemplate(item: Item): boolean {
 /** What Jinja would take for a template. */
 const jinja = /\{\{-?\s*[A-Za-z_'"([\d~][^}]*\}\}|\{%-?\s*\w+[^%]*%\}/
 
-type Evaluate = (scope: Scope) => unknown
+interface Compiled {
+  readonly evaluate: (scope: Scope) => unknown
+  readonly kind: Kind | undefined
+}
 
-function compileItem(item: Item, names: Map<string, Span>, report: Report): Evaluate {
+function compileItem(item: Item, names: Map<string, Span>, report: Report): Compiled {
   if (item.kind === 'list') {
-    const items = item.items.map((i) => compileItem(i, names, report))
-    return (scope) => items.map((evaluate) => evaluate(scope))
+    const items = item.items.map((i) => compileItem(i, names, report).evaluate)
+    return { kind: 'array', evaluate: (scope) => items.map((evaluate) => evaluate(scope)) }
   }
   if (item.kind === 'map') {
     const entries = item.entries.map((e) => {
       const key: ScalarItem = { kind: 'scalar', span: e.keySpan, value: e.key, quoted: true }
-      return { key: compileText(key, names, report), value: compileItem(e.value, names, report) }
+      return {
+        key: compileText(key, names, report).evaluate,
+        value: compileItem(e.value, names, report).evaluate,
+      }
     })
-    return (scope) => {
+    const evaluate = (scope: Scope) => {
       const data: Record<string, unknown> = {}
       for (const { key, value } of entries) {
         const name = String(key(scope))
@@ -166,26 +172,30 @@ function compileItem(item: Item, names: Map<string, Span>, report: Report): Eval
       }
       return data
     }
+    return { kind: 'object', evaluate }
   }
-  return typeof item.value === 'string' ? compileText(item, names, report) : () => item.value
+  return typeof item.value === 'string'
+    ? compileText(item, names, report)
+    : { kind: undefined, evaluate: () => item.value }
 }
 
-function compileText(item: ScalarItem, names: Map<string, Span>, report: Report): Evaluate {
+function compileText(item: ScalarItem, names: Map<string, Span>, report: Report): Compiled {
   const text = item.value as string
+  const asWritten: Compiled = { kind: undefined, evaluate: () => text }
   if (!isTemplated(text)) {
     const found = jinja.exec(text)
     if (found) report(jinjaDiagnostic(item, found))
-    return () => text
+    return asWritten
   }
   let parsed: Interpolation
   try {
     parsed = parseInterpolation(text)
   } catch (e) {
     report(placed(e, item, pythonHintAt(text, e instanceof ExpressionError ? e.start : 0) ?? cutHint(item)))
-    return () => text
+    return asWritten
   }
   for (const [name, at] of parsed.names) if (!names.has(name)) names.set(name, spanWithin(item, at.start, at.end))
-  return (scope) => located(item, () => parsed.evaluate(scope))
+  return { kind: parsed.kind, evaluate: (scope) => located(item, () => parsed.evaluate(scope)) }
 }
 
 /** YAML takes ` #` for the start of a comment. */

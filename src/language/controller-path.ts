@@ -2,14 +2,18 @@ import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 
-/** Where a file of the controller that a playbook names is: in `files/` or `templates/` beside the playbook, or beside it.
+/** Where a file of the controller that a task names is: in `files/` or `templates/` beside the file that the task stands in,
+ * or beside that; then likewise of the files that include it, up to the playbook.
+ * @param dirs the folders of those files, the nearest first.
  * @returns the first that exists, and all that were tried. */
 export function findControllerFile(
-  dir: string,
+  dirs: readonly string[],
   kind: 'files' | 'templates',
   written: string,
 ): { readonly path: string | undefined; readonly tried: readonly string[] } {
   const path = written.startsWith('~/') ? join(homedir(), written.slice(2)) : written
-  const tried = isAbsolute(path) ? [path] : [join(dir, kind, path), join(dir, path)]
+  const tried = isAbsolute(path)
+    ? [path]
+    : [...new Set(dirs.flatMap((dir) => [join(dir, kind, path), join(dir, path)]))]
   return { path: tried.find((p) => existsSync(p)), tried }
 }

@@ -1,5 +1,6 @@
 import { type JsonSchema, mapValues, plainParam } from './json-schema.ts'
-import { playKeys, taskKeys } from './keys.ts'
+import { includeKeys, playKeys, taskFileKeys, taskKeys } from './keys.ts'
+import { schemaWords } from './load-params.ts'
 import type { ParamSchema, ParamsSchema } from './schema.ts'
 
 interface Described {
@@ -30,7 +31,7 @@ const described: Readonly<Record<string, readonly [schema: JsonSchema, descripti
     'Facts come with the first answer; false leaves out those that take a program, where nothing looks at facts.',
   ],
   tags: [labels, 'For --tags and --skip-tags.'],
-  tasks: [{ type: 'array', items: { $ref: '#/$defs/task' } }, 'What is done, in order.'],
+  tasks: [{ type: 'array', items: { $ref: '#/$defs/step' } }, 'What is done, in order.'],
   handlers: [{ type: 'array', items: { $ref: '#/$defs/handler' } }, 'What is done at the end, when it was notified.'],
   when: [condition, 'Expressions, all of which have to hold.'],
   register: [{ type: 'string' }, 'The variable that gets the result.'],
@@ -47,6 +48,36 @@ const described: Readonly<Record<string, readonly [schema: JsonSchema, descripti
     'What a command touches at most: `nothing`, or paths and mappings with path, unit, package or user.',
   ],
   args: [{ type: 'object' }, 'More parameters of the module.'],
+  include: [{ type: 'string', minLength: 1 }, 'A task file: beside this file, or in tasks/ beside it or the playbook.'],
+  params: [variables, 'What the file declares under its `params`.'],
+}
+
+/** What an author declares of the parameters of a task file. */
+const parameter: JsonSchema = {
+  type: 'object',
+  properties: mapValues(schemaWords, (word, key) => {
+    if (key === 'properties') return { type: 'object', additionalProperties: { $ref: '#/$defs/parameter' } }
+    if (key === 'items' || key === 'additionalProperties')
+      return { anyOf: [{ $ref: '#/$defs/parameter' }, ...(key === 'items' ? [] : [{ type: 'boolean' }])] }
+    return key === 'anyOf' ? { type: 'array', minItems: 1, items: { $ref: '#/$defs/parameter' } } : plainParam(word)
+  }),
+  additionalProperties: false,
+}
+
+const declared: JsonSchema = {
+  type: 'object',
+  description: 'What the file is given: JSON Schema.',
+  properties: {
+    type: { const: 'object' },
+    description: { type: 'string' },
+    properties: {
+      type: 'object',
+      propertyNames: variables.propertyNames,
+      additionalProperties: { $ref: '#/$defs/parameter' },
+    },
+    required: { type: 'array', items: { type: 'string' } },
+  },
+  additionalProperties: false,
 }
 
 function properties(keys: Iterable<string>): Record<string, JsonSchema> {
@@ -133,9 +164,36 @@ export function editorSchemas(modules: readonly Described[]): Record<string, str
       required: ['hosts'],
       additionalProperties: false,
     },
-    $defs: { task: task([...taskKeys]), handler: task([...taskKeys, 'listen']), ...params },
+    $defs: {
+      // biome-ignore lint/suspicious/noThenProperty: a word of JSON Schema
+      step: { if: { required: ['include'] }, then: { $ref: '#/$defs/include' }, else: { $ref: '#/$defs/task' } },
+      include: { type: 'object', properties: properties(includeKeys), additionalProperties: false },
+      task: task([...taskKeys]),
+      handler: task([...taskKeys, 'listen']),
+      ...params,
+    },
   }
-  return { 'playbook.schema.json': text(playbook), 'inventory.schema.json': text(inventory) }
+  return {
+    'playbook.schema.json': text(playbook),
+    'tasks.schema.json': text(taskFile),
+    'inventory.schema.json': text(inventory),
+  }
+}
+
+/** The tasks themselves are those of a playbook. */
+const taskFile: JsonSchema = {
+  $schema: draft,
+  title: 'A runbook task file',
+  type: 'object',
+  properties: {
+    ...mapValues(properties(taskFileKeys), ({ items, ...rest }) =>
+      items ? { ...rest, items: { $ref: `playbook.schema.json${(items as { $ref: string }).$ref}` } } : rest,
+    ),
+    params: declared,
+  },
+  required: ['tasks'],
+  additionalProperties: false,
+  $defs: { parameter },
 }
 
 const inventory: JsonSchema = {

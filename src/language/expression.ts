@@ -1,6 +1,7 @@
 import { type Expression as AcornExpression, type Node, parseExpressionAt } from 'acorn'
 import { Unknown, UnknownValue } from '../unknown.ts'
-import { ValueError } from './playbook.ts'
+import { kindOf } from './expression-kind.ts'
+import { type Kind, ValueError } from './playbook.ts'
 import { callMethod, globals, isMethod, longest, memberOf } from './values.ts'
 
 /** Values by name, as an expression sees them: own properties (getters too), then those of its prototypes. A name that is
@@ -13,6 +14,8 @@ export interface Expression {
   /** Free names, each with the offsets of its first use; a fact by its name is one of them
    * (`facts.kernel`), and so is what may be missing (`typeof x`). */
   readonly names: ReadonlyMap<string, { readonly start: number; readonly end: number }>
+  /** What it comes to, as far as its text tells. */
+  readonly kind: Kind | undefined
   /** @throws ExpressionError where the value can't be had, UnknownValue where it arises only during apply. */
   readonly evaluate: (scope: Scope) => unknown
 }
@@ -56,7 +59,7 @@ export function parseExpression(source: string): Expression {
   }
   const names: Names = new Map()
   try {
-    return { source, names, evaluate: bounded(compile(node, new Set(), names)) }
+    return { source, names, kind: kindOf(node), evaluate: bounded(compile(node, new Set(), names)) }
   } catch (e) {
     if (e instanceof RangeError) throw new ExpressionError('the expression is nested too deeply', 0, source.length)
     throw e

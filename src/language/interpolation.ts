@@ -1,4 +1,5 @@
 import { type Expression, ExpressionError, parseExpression, type Scope } from './expression.ts'
+import type { Kind } from './playbook.ts'
 import { describe } from './values.ts'
 
 /** A string of a playbook with `<%= … %>` in it. Offsets in `names` and in errors are within the string. */
@@ -6,6 +7,8 @@ export interface Interpolation {
   /** Exactly one `<%= … %>`: its value keeps its type. */
   readonly whole: boolean
   readonly names: ReadonlyMap<string, { readonly start: number; readonly end: number }>
+  /** What it comes to, as far as its text tells. */
+  readonly kind: Kind | undefined
   /** @throws ExpressionError, UnknownValue */
   readonly evaluate: (scope: Scope) => unknown
 }
@@ -71,9 +74,9 @@ function build(parts: readonly (string | Hole)[]): Interpolation {
   const value = (hole: Hole, scope: Scope) => moved(hole.offset, () => hole.expression.evaluate(scope))
   const only = parts[0]
   if (parts.length === 1 && typeof only === 'object')
-    return { whole: true, names, evaluate: (scope) => value(only, scope) }
+    return { whole: true, names, kind: only.expression.kind, evaluate: (scope) => value(only, scope) }
   const evaluate = (scope: Scope) => parts.map((p) => (typeof p === 'string' ? p : asText(value(p, scope), p))).join('')
-  return { whole: false, names, evaluate }
+  return { whole: false, names, kind: 'string', evaluate }
 }
 
 /** Runs with the errors' offsets moved from an expression's own text to the string around it. */

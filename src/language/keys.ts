@@ -8,8 +8,15 @@ export const taskKeys = new Set(
   ),
 )
 
+/** Of a task that includes a file. */
+export const includeKeys = new Set('include params name when tags become become_user vars'.split(' '))
+
+/** Of a task file. */
+export const taskFileKeys = new Set('name params tasks handlers'.split(' '))
+
 /** There is nothing else to write instead. */
 const later = ''
+const asInclude = 'write `include: FILE`, and what stands under `vars` under `params`: the file declares them'
 
 export const otherPlayKeys: Readonly<Record<string, string>> = {
   any_errors_fatal: later,
@@ -27,7 +34,7 @@ export const otherPlayKeys: Readonly<Record<string, string>> = {
   post_tasks: 'put them at the end of `tasks`',
   pre_tasks: 'put them at the start of `tasks`',
   remote_user: 'set ansible_user in the inventory, or use --user',
-  roles: 'there are no roles yet: write their tasks into `tasks`',
+  roles: 'write their tasks into task files: `include: FILE`',
   run_once: later,
   serial: later,
   strategy: 'hosts always go at their own pace: drop it',
@@ -52,11 +59,10 @@ export const otherTaskKeys: Readonly<Record<string, string>> = {
   diff: 'use --diff',
   environment: "before a command of `shell`: `NAME='value' …`",
   import_playbook: 'name several playbooks on the command line',
-  import_role: 'there are no roles yet: write its tasks here',
-  import_tasks: 'there are no includes yet: write the tasks here',
-  include: 'there are no includes yet: write the tasks here',
-  include_role: 'there are no roles yet: write its tasks here',
-  include_tasks: 'there are no includes yet: write the tasks here',
+  import_role: 'write its tasks into a task file: `include: FILE`',
+  import_tasks: asInclude,
+  include_role: 'write its tasks into a task file: `include: FILE`',
+  include_tasks: asInclude,
   include_vars: 'put them into group_vars/, or use --extra-vars @file',
   local_action: 'write a play for `hosts: localhost`',
   loop_control: 'the item is `item`, its number `index`',
@@ -80,6 +86,14 @@ export function otherKey(name: string, of: 'play' | 'task'): string | undefined 
   if (Object.hasOwn(known, name)) return known[name]
   if (of === 'task' && name.startsWith('with_')) return 'write `loop:` with a list'
   return undefined
+}
+
+/** What to do with a task's keyword that an include does not take. */
+export function notOfInclude(key: string): string {
+  if (key === 'loop') return 'give the list as a parameter, and put `loop` on the tasks of the file'
+  if (key === 'register') return 'what the tasks of the file register is there behind the include too'
+  if (key === 'args') return 'write `params`'
+  return 'put it on the tasks of the file'
 }
 
 const otherModules: Readonly<Record<string, string>> = {

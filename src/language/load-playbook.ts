@@ -1,10 +1,11 @@
 import { type Diagnostic, didYouMean, type Source, type Span } from './diagnostic.ts'
 import { entryOf, type Item, loadDocument, type MapItem } from './document.ts'
+import { expand } from './expand-include.ts'
 import { Fields } from './fields.ts'
 import { otherKey, playKeys, unsupported } from './keys.ts'
-import { loadTask } from './load-task.ts'
 import type { ModuleSet } from './module-set.ts'
 import type { Play, Playbook, Task } from './playbook.ts'
+import { TaskFiles } from './task-files.ts'
 
 type Report = (d: Diagnostic) => void
 
@@ -17,7 +18,13 @@ export function loadPlaybook(
 ): { readonly playbook: Playbook | undefined; readonly diagnostics: readonly Diagnostic[] } {
   const { root, diagnostics: found } = loadDocument(source)
   const diagnostics = [...found]
-  const report: Report = (d) => void diagnostics.push(d)
+  // a file that is included twice is not wrong twice
+  const told = new Set<string>()
+  const report: Report = (d) => {
+    const key = `${d.span?.source.path} ${d.span?.start} ${d.code} ${d.message}`
+    if (!told.has(key)) diagnostics.push(d)
+    told.add(key)
+  }
   const whole: Span = { source, start: 0, end: Math.min(1, source.text.length) }
   if (!root) {
     if (diagnostics.length === 0)
@@ -30,15 +37,19 @@ export function loadPlaybook(
       severity: 'error',
       message: 'a playbook is a list of plays',
       span: root.span,
-      hint: 'start with `- hosts: …`',
+      hint:
+        entryOf(root, 'tasks') && !entryOf(root, 'hosts')
+          ? 'a task file is included: `- include: FILE` in a play'
+          : 'start with `- hosts: …`',
     })
     return { playbook: undefined, diagnostics }
   }
-  const plays = root.items.flatMap((item) => loadPlay(item, modules, report) ?? [])
+  const files = new TaskFiles(modules, source.path, report)
+  const plays = root.items.flatMap((item) => loadPlay(item, files, report) ?? [])
   return { playbook: { source, plays }, diagnostics }
 }
 
-function loadPlay(item: Item, modules: ModuleSet, report: Report): Play | undefined {
+function loadPlay(item: Item, files: TaskFiles, report: Report): Play | undefined {
   if (item.kind !== 'map') {
     report({
       code: 'play',
@@ -52,9 +63,9 @@ function loadPlay(item: Item, modules: ModuleSet, report: Report): Play | undefi
   checkKeys(item, f)
   if (entryOf(item, 'import_playbook')) return undefined
   const hosts = loadHosts(f)
-  const lost: string[] = []
-  const handlers = loadTasks(f, 'handlers', modules, lost)
-  const tasks = loadTasks(f, 'tasks', modules, lost)
+  const own = files.tasksOf(f.get('handlers'), 'handlers')
+  const { tasks, handlers: brought, lost } = expand(files.tasksOf(f.get('tasks'), 'tasks'), files, report)
+  const handlers = [...(own.steps as readonly Task[]), ...brought]
   checkNotify([...tasks, ...handlers], handlers, report)
   if (!hosts) return undefined
   return {
@@ -68,7 +79,7 @@ function loadPlay(item: Item, modules: ModuleSet, report: Report): Play | undefi
     tags: f.texts('tags'),
     tasks,
     handlers,
-    lost,
+    lost: [...lost, ...own.lost],
   }
 }
 
@@ -101,27 +112,6 @@ function checkKeys(item: MapItem, f: Fields): void {
       f.error('unsupported', `\`${key}\` of a play ${unsupported(other)}`, keySpan, other || undefined)
     else f.error('unknown-key', `a play has no key \`${key}\``, keySpan, near && `did you mean \`${near}\`?`)
   }
-}
-
-function loadTasks(f: Fields, key: 'tasks' | 'handlers', modules: ModuleSet, lost: string[]): Task[] {
-  const item = f.get(key)
-  if (!item) return []
-  if (item.kind !== 'list') {
-    f.error('type', `\`${key}\` is a list of tasks`, item.span)
-    return []
-  }
-  return item.items.flatMap((i) => {
-    const task = loadTask(i, key === 'handlers', modules, f.report)
-    if (task) return [task]
-    lost.push(...namesLost(i))
-    return []
-  })
-}
-
-/** What a task that can't be read would have brought, so that its users are not told wrong. */
-function namesLost(item: Item): string[] {
-  const register = entryOf(item, 'register')?.value
-  return register?.kind === 'scalar' ? [String(register.value)] : []
 }
 
 function checkNotify(tasks: readonly Task[], handlers: readonly Task[], report: Report): void {

@@ -56,6 +56,7 @@ function loadRest(f: Fields, handler: boolean): Omit<Task, 'name' | 'span' | 'mo
     failedWhen: f.conditions('failed_when'),
     timeout: loadTimeout(f),
     affects: loadAffects(f),
+    includes: [],
   }
 }
 

@@ -11,9 +11,18 @@ export interface Value {
   readonly constant: boolean
   /** Free names, each with the place of its first use. */
   readonly names: ReadonlyMap<string, Span>
+  /** What it comes to, as far as its text tells. */
+  readonly kind?: Kind | undefined
+  /** Never shown. */
+  readonly secret?: true
+  /** Of an include, in a task that it brought: where that include stands among those around the task, 0 for the outermost. It
+   * is evaluated there, outside of its file. */
+  readonly outside?: number
   /** @throws ValueError with a place, UnknownValue where a part is known only after apply. */
   readonly evaluate: (scope: Scope) => unknown
 }
+
+export type Kind = 'string' | 'number' | 'boolean' | 'array' | 'object'
 
 /** An expression that went wrong when it was evaluated, as a diagnostic. */
 export class ValueError extends Error {
@@ -45,6 +54,23 @@ export interface Play {
   readonly lost: readonly string[]
 }
 
+/** A task file where one task includes it: what its tasks see besides what all see. */
+export interface Inclusion {
+  /** The task that includes it. */
+  readonly span: Span
+  /** What stands before the names of its tasks. */
+  readonly label: string
+  /** The folder of the file. */
+  readonly dir: string
+  /** The include's own `vars`, for all its tasks; evaluated where the include stands. */
+  readonly vars: ReadonlyMap<string, Value>
+  /** All that the file declares, likewise: each checked, and its default or null where it is not given. */
+  readonly params: ReadonlyMap<string, Value>
+  readonly when: readonly Value[]
+  readonly become: Value | undefined
+  readonly becomeUser: Value | undefined
+}
+
 export interface Task {
   /** As written, or the module's name. */
   readonly name: string
@@ -74,4 +100,6 @@ export interface Task {
   /** What a step of unknown effect may touch at most: the word `nothing`, or a list of absolute paths and mappings with
    * exactly one of `path`, `unit`, `package`, `user`. Undefined: anything. Checked as far as it is constant. */
   readonly affects: Value | undefined
+  /** The includes that brought it, the outermost first. */
+  readonly includes: readonly Inclusion[]
 }

@@ -3,7 +3,8 @@ import * as assert from 'uvu/assert'
 import { factNames } from '../../src/host/facts.ts'
 import { givenNames } from '../../src/language/check-names.ts'
 import { parseExpression } from '../../src/language/expression.ts'
-import { otherPlayKeys, otherTaskKeys, playKeys, taskKeys } from '../../src/language/keys.ts'
+import { includeKeys, otherPlayKeys, otherTaskKeys, playKeys, taskFileKeys, taskKeys } from '../../src/language/keys.ts'
+import { schemaWords } from '../../src/language/load-params.ts'
 import { globals, methods } from '../../src/language/values.ts'
 import { codes, rows, section } from './markdown.ts'
 
@@ -17,6 +18,17 @@ const same = (told: Iterable<string>, real: Iterable<string>) =>
 test('keywords of plays and tasks', () => {
   same(firsts('Plays'), playKeys)
   same(firsts('Tasks'), taskKeys)
+  same(firsts('Task files'), taskFileKeys)
+  same(firsts('Includes'), includeKeys)
+})
+
+test('words of a schema of parameters', () => {
+  const told = codes(
+    section(page, 'Task files')
+      .split(/A\s+schema may use/)[1]!
+      .split('\n\n')[0]!,
+  )
+  same(told, Object.keys(schemaWords))
 })
 
 test('facts', () => same(firsts('Facts'), factNames))

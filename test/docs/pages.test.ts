@@ -20,12 +20,20 @@ writeFileSync(
   'all: { children: { web: { hosts: { "h[1:3]": } }, staging: , workers: { children: { web: } } } }\n',
 )
 
+mkdirSync(join(dir, 'tasks'))
+mkdirSync(join(dir, 'group_vars'))
+writeFileSync(join(dir, 'group_vars/all.yml'), 'web_key: abc\n')
+
 const runbook = (...args: string[]) =>
   spawnSync(process.execPath, [main, ...args], { cwd: dir, encoding: 'utf8', timeout: 60_000 })
 
-const schemaOf = (name: string) =>
-  new Ajv({ strict: false, allErrors: true }).compile(JSON.parse(readFileSync(`schemas/${name}.schema.json`, 'utf8')))
-const schemas = { playbook: schemaOf('playbook'), inventory: schemaOf('inventory') }
+const ajv = new Ajv({ strict: false, allErrors: true })
+const schemaOf = (name: string) => {
+  const file = `${name}.schema.json`
+  ajv.addSchema(JSON.parse(readFileSync(`schemas/${file}`, 'utf8')), file)
+  return ajv.getSchema(file)!
+}
+const schemas = { playbook: schemaOf('playbook'), tasks: schemaOf('tasks'), inventory: schemaOf('inventory') }
 
 function flagged(schema: keyof typeof schemas, data: unknown): string[] {
   const validate = schemas[schema]
@@ -40,11 +48,20 @@ const yaml = pages
   .flatMap(blocks)
   .filter((b) => b.language === 'yaml')
 
+const isTaskFile = (data: unknown): data is { name: string } =>
+  data !== null && typeof data === 'object' && 'tasks' in data
+// what includes them finds them
+for (const { text } of yaml) {
+  const data: unknown = parse(text)
+  if (isTaskFile(data)) writeFileSync(join(dir, `tasks/${data.name.replaceAll(' ', '-')}.yml`), text)
+}
+
 test('there are examples to try', () => assert.ok(yaml.length >= 5))
 
 for (const [i, { page, text }] of yaml.entries()) {
   test(`${page}: ${text.split('\n')[0]}`, () => {
     const data: unknown = parse(text)
+    if (isTaskFile(data)) return assert.equal(flagged('tasks', data), [])
     if (!Array.isArray(data)) {
       assert.equal(flagged('inventory', data), [])
       writeFileSync(join(dir, `inventory-${i}.yml`), text)
