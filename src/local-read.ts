@@ -2,7 +2,7 @@ import { hashOf } from './formats/hash.ts'
 
 /** A question about the controller's own files, answered without a host. */
 export interface LocalRead<A = unknown> {
-  readonly local: 'file' | 'tree' | 'links' | 'template' | 'signature'
+  readonly local: 'file' | 'tree' | 'links' | 'template' | 'signature' | 'place'
   /** As the engine found it: absolute. */
   readonly path: string
   /** Further files that it is about, found as the first. */
@@ -49,6 +49,11 @@ export function localTree(path: string, follow = true): LocalRead<LocalTree | un
 /** A template file rendered with the task's variables. */
 export function rendered(path: string): LocalRead<Buffer> {
   return { local: 'template', path, key: `template ${path}`, folder: 'templates' }
+}
+
+/** Where a path of the controller is, absolute: a relative one starts beside the playbook. Nothing need be there. */
+export function localPlace(path: string): LocalRead<string> {
+  return { local: 'place', path, key: `place ${path}` }
 }
 
 /** What gpg of the controller says of a signature. */

@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os'
 import type { Target } from '../inventory/connection.ts'
 import { evaluateParams } from '../language/check-params.ts'
-import { findControllerFile } from '../language/controller-path.ts'
+import { controllerPlace, findControllerFile } from '../language/controller-path.ts'
 import type { Scope } from '../language/expression.ts'
 import type { Play, Task, Value } from '../language/playbook.ts'
 import { loadTemplate } from '../language/template.ts'
@@ -217,6 +217,7 @@ export class Run {
   }
 
   #local(read: LocalRead, scope: Scope, dirs: readonly string[]): unknown {
+    if (read.local === 'place') return controllerPlace(dirs.at(-1)!, read.path)
     const [path, ...besides] = [read.path, ...(read.besides ?? [])].map((p) =>
       this.#find(dirs, read.folder ?? 'files', p),
     )

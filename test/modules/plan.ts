@@ -173,6 +173,7 @@ function endOf({ status = 0, stdout = '', stderr = '', ms = 0 }: Partial<Said>):
 }
 
 function localAnswer(read: LocalRead, files: Readonly<Record<string, string | Buffer>>): unknown {
+  if (read.local === 'place') return `/playbooks/${read.path}`
   const path = read.path.replace(/\/+$/, '')
   const at = (name: string) =>
     localFileOf(name, 0o644, Buffer.from(files[name]!).length, () => Buffer.from(files[name]!))

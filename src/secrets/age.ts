@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+/** One line for each identity, as age-keygen writes them; the path of such a file, or an identity itself. */
+export const identityVariable = 'RUNBOOK_AGE_IDENTITY'
+
+/** Why something can't be encrypted or decrypted, in one sentence. */
+export class AgeError extends Error {
+  readonly hint: string | undefined
+  constructor(message: string, hint?: string) {
+    super(message)
+    this.hint = hint
+  }
+}
+
+/** An armored age file (`age -d -i IDENTITY FILE` reads it).
+ * @throws AgeError for what is no recipient. */
+export async function encryptTo(recipients: readonly string[], bytes: Uint8Array): Promise<Buffer> {
+  const { armor, Encrypter } = await import('age-encryption')
+  const encrypter = new Encrypter()
+  for (const recipient of recipients)
+    try {
+      encrypter.addRecipient(recipient)
+    } catch {
+      throw new AgeError(`\`${recipient}\` is no age recipient`, 'as age-keygen prints it: `age1…`')
+    }
+  return Buffer.from(armor.encode(await encrypter.encrypt(bytes)))
+}
+
+const beginning = '-----BEGIN AGE ENCRYPTED FILE-----'
+
+export const isEncrypted = (bytes: Buffer) =>
+  bytes.subarray(0, beginning.length).toString('latin1') === beginning ||
+  bytes.subarray(0, 21).toString('latin1') === 'age-encryption.org/v1'
+
+/** @param identity the path of a file of identities; without it what the environment says.
+ * @throws AgeError */
+export async function decrypt(bytes: Buffer, identity: string | undefined): Promise<Buffer> {
+  const identities = identitiesOf(identity)
+  const { armor, Decrypter } = await import('age-encryption')
+  const decrypter = new Decrypter()
+  try {
+    for (const i of identities) decrypter.addIdentity(i)
+  } catch {
+    throw new AgeError('the age identity is none', 'as age-keygen writes it: `AGE-SECRET-KEY-1…`')
+  }
+  try {
+    const raw = bytes.subarray(0, 3).toString('latin1') === 'age' ? bytes : armor.decode(bytes.toString('latin1'))
+    return Buffer.from(await decrypter.decrypt(raw))
+  } catch (e) {
+    const foreign = /no identity matched/.test((e as Error).message)
+    throw new AgeError(foreign ? 'it is encrypted to somebody else' : 'it is damaged: it can’t be decrypted')
+  }
+}
+
+function identitiesOf(file: string | undefined): string[] {
+  const named = file ?? process.env[identityVariable]
+  if (named === undefined || named === '')
+    throw new AgeError(
+      'it is encrypted, and no age identity was given',
+      `name its file with \`identity\` or ${identityVariable}`,
+    )
+  let text = named
+  if (!/^AGE-SECRET-KEY-/.test(named.trim())) {
+    const path = named.startsWith('~/') ? join(homedir(), named.slice(2)) : named
+    try {
+      text = readFileSync(path, 'utf8')
+    } catch (e) {
+      throw new AgeError(`the age identity ${path} can’t be read: ${(e as NodeJS.ErrnoException).code}`)
+    }
+  }
+  const found = text
+    .split(/\r?\n/)
+    .map((l) => l.trim())
+    .filter((l) => l !== '' && !l.startsWith('#'))
+  if (found.length === 0) throw new AgeError('the file of the age identity holds none')
+  return found
+}

@@ -1,0 +1,62 @@
+import { readFileSync, statSync } from 'node:fs'
+import { type CallKind, type Read, read } from '../host/read.ts'
+import { AgeError, decrypt, isEncrypted } from './age.ts'
+import { type Intent, intentAt, storedAt } from './store.ts'
+
+/** What is known of a store on the controller. */
+export interface Stored {
+  readonly state: 'empty' | 'stored' | 'left-beside'
+  /** Somebody was, or is, about to fill it. */
+  readonly intent: Intent | undefined
+  /** Undefined where there is none, or it can't be read. Every word of it is secret: `secretsOf`. */
+  readonly content: Buffer | undefined
+  /** Why it can't be read. */
+  readonly problem: string | undefined
+  readonly hint: string | undefined
+  /** Others than its owner may read the file. */
+  readonly open: boolean
+}
+
+interface Question {
+  readonly path: string
+  readonly identity: string | undefined
+}
+
+/** What a store on the controller holds, decrypted. It is asked again when steps have filled it.
+ * @param path absolute.
+ * @param identity the path of a file with age identities; without it what the environment says. */
+export function stored(path: string, identity?: string): Read<Stored> {
+  return read(storedKind, { path, identity })
+}
+
+export const storedKind: CallKind<Question, Stored> = {
+  name: 'store',
+  key: ({ path, identity = '' }) => `${path} ${identity}`,
+  about: ({ path }) => `the store ${path}`,
+  call: ({ path, identity }) => readStore(path, identity),
+  difference: (predicted, actual) =>
+    predicted.state === actual.state ? undefined : `the store was to be ${predicted.state}, it is ${actual.state}`,
+}
+
+export async function readStore(path: string, identity?: string): Promise<Stored> {
+  const intent = intentAt(path)
+  const at = storedAt(path)
+  const none = { intent, content: undefined, problem: undefined, hint: undefined, open: false }
+  if (!at) return { ...none, state: 'empty' }
+  const there = { ...none, state: at.beside ? ('left-beside' as const) : ('stored' as const) }
+  try {
+    const bytes = readFileSync(at.file)
+    const open = !isEncrypted(bytes) && (statSync(at.file).mode & 0o077) !== 0
+    return { ...there, open, content: isEncrypted(bytes) ? await decrypt(bytes, identity) : bytes }
+  } catch (e) {
+    if (e instanceof AgeError) return { ...there, problem: e.message, hint: e.hint }
+    return { ...there, problem: `it can’t be read: ${(e as NodeJS.ErrnoException).code}` }
+  }
+}
+
+/** All texts in data, at any depth: what is to be masked of a store. */
+export function textsOf(data: unknown): string[] {
+  if (typeof data === 'string') return [data]
+  if (data === null || typeof data !== 'object') return []
+  return Object.values(data).flatMap(textsOf)
+}
