@@ -114,8 +114,19 @@ export function scout(ground: Ground, from: Memory): ReadsByUser {
     for (let index = 0; index < count; index++)
       scoutItem(ground, task, module, memory, items && { index, count, value: items[index] }, wanted)
     if (task.register !== undefined && !known.has(task.register)) known.set(task.register, guess)
+    for (const [name, value] of guessedFacts(ground, task, memory)) if (!known.has(name)) known.set(name, value)
   }
   return wanted
+}
+
+/** What a set_fact will set, as far as that can be said. */
+function guessedFacts(ground: Ground, task: Task, memory: Memory): [string, unknown][] {
+  if (task.module !== 'set_fact' || task.loop) return []
+  const scope = scopeOf(ground, task, memory, undefined)
+  return [...task.params].flatMap(([name, value]) => {
+    const set = attempt(() => ground.scope.evaluate(value, scope))
+    return set === undefined ? [] : [[name, set] as [string, unknown]]
+  })
 }
 
 function scoutItem(

@@ -134,7 +134,9 @@ function explain(e: ErrorObject, path: string, schema: ParamSchema, span: Span):
   }
   switch (e.keyword) {
     case 'type': {
-      const hint = schema.type === 'boolean' ? booleanHint(data) : undefined
+      const digits = schema.secret && typeof data === 'number'
+      const quoted = digits ? 'write it in quotes: a number loses its leading zeros' : undefined
+      const hint = schema.type === 'boolean' ? booleanHint(data) : quoted
       return {
         message: `\`${path}\` has to be ${typeName(params.type)}, not ${describe(data)}`,
         ...(hint ? { hint } : {}),

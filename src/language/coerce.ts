@@ -6,7 +6,8 @@ import type { ParamSchema } from './schema.ts'
 export function coerce(value: unknown, schema: ParamSchema, loose: boolean): unknown {
   switch (schema.type) {
     case 'string':
-      return typeof value === 'number' && !schema.mode ? String(value) : value
+      // of a PIN, YAML has dropped the leading zeros
+      return typeof value === 'number' && !schema.mode && !schema.secret ? String(value) : value
     case 'boolean':
       return loose && typeof value === 'string' ? booleanOf(value) : value
     case 'integer':

@@ -32,4 +32,20 @@ test('a question that depends on it waits', async () => {
   assert.is(second.recap.hosts.here!.trips, 1)
 })
 
+test('what a fact is set to is looked ahead through', async () => {
+  const text = `
+- hosts: all
+  tasks:
+    - file: { path: ${dir}/made, state: directory }
+      register: made
+    - set_fact: { name: "${dir}/of-fact", said: ["<%= made.path %>"] }
+    - copy: { dest: "<%= name %>", content: "<%= said[0] %>" }
+`
+  await run('apply', text)
+  assert.is(readFileSync(join(dir, 'of-fact'), 'utf8'), `${dir}/made`)
+  const second = await run('apply', text)
+  assert.is(second.recap.hosts.here!.changed, 0)
+  assert.is(second.recap.hosts.here!.trips, 0)
+})
+
 test.run()
