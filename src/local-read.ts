@@ -1,9 +1,9 @@
 import { hashOf } from './formats/hash.ts'
 
-/** A question about the controller's own files, answered without a host. */
+/** A question about the controller itself, most often about its files, answered without a host. */
 export interface LocalRead<A = unknown> {
-  readonly local: 'file' | 'tree' | 'links' | 'template' | 'signature' | 'place'
-  /** As the engine found it: absolute. */
+  readonly local: 'file' | 'tree' | 'links' | 'template' | 'signature' | 'place' | 'environment'
+  /** As the engine found it: absolute. Of `environment` the variable's name. */
   readonly path: string
   /** Further files that it is about, found as the first. */
   readonly besides?: readonly string[]
@@ -54,6 +54,12 @@ export function rendered(path: string): LocalRead<Buffer> {
 /** Where a path of the controller is, absolute: a relative one starts beside the playbook. Nothing need be there. */
 export function localPlace(path: string): LocalRead<string> {
   return { local: 'place', path, key: `place ${path}` }
+}
+
+/** A variable of the controller's environment that holds a secret: its value is masked from then on. Undefined where it is
+ * not set. */
+export function environmentSecret(name: string): LocalRead<string | undefined> {
+  return { local: 'environment', path: name, key: `environment ${name}` }
 }
 
 /** What gpg of the controller says of a signature. */

@@ -16,12 +16,36 @@ export { hashOf } from './formats/hash.ts'
 export { type HclBlock, type HclBody, type HclValue, printHcl } from './formats/hcl.ts'
 export { editLines, type LineEdit } from './formats/lines.ts'
 export { parseMode } from './formats/mode.ts'
+export {
+  type HsmObject,
+  type KeyTrial,
+  mechanismName,
+  slotOf,
+  type Tried,
+  type Trouble,
+  troubleWords,
+} from './formats/pkcs11/seen.ts'
 export { pythonJson } from './formats/python-json.ts'
 export { splitWords } from './formats/shell-words.ts'
 export { parseTagged, printTagged, setTag, type Tagged, tagValues } from './formats/tagged.ts'
 export { parseTimestamp } from './formats/timestamp.ts'
 export { printUnit, type UnitSections, unitDirectives, unitWarnings } from './formats/unit.ts'
 export * from './host/vocabulary.ts'
+export {
+  type HsmParams,
+  type HsmProblem,
+  hsmExclusive,
+  hsmLoginQuestion,
+  hsmParams,
+  hsmPlace,
+  keyProblem,
+  lockoutProblem,
+  loginProblem,
+  lookProblem,
+  missingMechanisms,
+  pinSource,
+  pinVariable,
+} from './hsm.ts'
 export type { ParamSchema, Params, ParamsSchema } from './language/schema.ts'
 export {
   type LocalFile,

@@ -5,6 +5,7 @@ import type { Module } from '../module.ts'
 import type { Queue } from './memory.ts'
 import type { Models } from './models.ts'
 import type { HostScope } from './scope.ts'
+import type { Turns } from './turns.ts'
 
 /** What a walk stands on: the play, and what is known of the host. */
 export interface Ground {
@@ -12,6 +13,8 @@ export interface Ground {
   readonly models: Models
   readonly scope: HostScope
   readonly check: boolean
+  /** Of all hosts of the run. */
+  readonly turns: Turns
   /** All facts come with the first answer, also those that take programs of their own. */
   readonly facts: boolean
   readonly diff: boolean

@@ -134,7 +134,8 @@ export class HostRun {
       wanted.users.map(async (user) => {
         const reads = withEntries(wanted.of(user))
         if (reads.length === 0 && !link.lacksFacts(user)) return
-        ground.models.learn(user, reads, await link.ask(user, reads, ground.facts))
+        const answers = await ground.turns.ask(reads, (left) => link.ask(user, left, ground.facts))
+        ground.models.learn(user, reads, answers)
       }),
     )
   }

@@ -20,6 +20,7 @@ import { HostLink } from './link.ts'
 import { Models } from './models.ts'
 import { foldersOf, type ReadyHost, type ReadyPlay } from './prepare.ts'
 import { HostScope } from './scope.ts'
+import { Turns } from './turns.ts'
 
 export interface RunOptions {
   readonly mode: 'apply' | 'check'
@@ -50,6 +51,7 @@ export class Run {
   /** Where files of the controller were found: every host asks for the same. */
   readonly #found = new Map<string, string>()
   readonly #links = new Map<string, HostLink>()
+  readonly #turns = new Turns()
   readonly #dropped = new Set<string>()
   readonly #events: Event[] = []
   #stopped = false
@@ -181,6 +183,7 @@ export class Run {
       models: new Models((u) => link.facts(u)),
       scope,
       check: this.#o.mode === 'check',
+      turns: this.#turns,
       facts: all,
       diff: this.#o.diff,
       user,
@@ -218,6 +221,11 @@ export class Run {
 
   #local(read: LocalRead, scope: Scope, dirs: readonly string[]): unknown {
     if (read.local === 'place') return controllerPlace(dirs.at(-1)!, read.path)
+    if (read.local === 'environment') {
+      const value = process.env[read.path]
+      if (value !== undefined) this.#redactor.add(value)
+      return value
+    }
     const [path, ...besides] = [read.path, ...(read.besides ?? [])].map((p) =>
       this.#find(dirs, read.folder ?? 'files', p),
     )

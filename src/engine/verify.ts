@@ -40,7 +40,7 @@ export function verificationOf(model: Model): Verification {
     return { learnt, wrong }
   }
   return {
-    reads: [...checks.map((c) => c.by), ...unknown],
+    reads: [...checks.map((c) => c.by), ...unknown.filter((r) => !r.kind.sparing)],
     check,
     learns: [...predicted.map((p) => p.read), ...unknown],
   }

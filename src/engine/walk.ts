@@ -154,7 +154,7 @@ function scoutItem(
     const { asked } = consultFor(ground, task, module, params, user, scope)
     wanted.add(
       user,
-      asked.filter((r) => !view.has(r) && isSound(r)),
+      asked.filter((r) => !view.has(r) && isSound(r) && !r.kind.sparing),
     )
   })
 }

@@ -12,6 +12,9 @@ interface KindOf<Q, A> {
   readonly key: (question: Q) => string
   /** The paths an answer is about: what happens to them changes it. */
   readonly paths?: (question: Q) => readonly string[]
+  /** To be refused has a price, as a wrong PIN has: only a task that is about to need the answer asks, and nothing asks
+   * again by itself. */
+  readonly sparing?: Sparing<Q, A>
   /** What is different between what was predicted and what is, in words; fields that were not predicted are left out. */
   difference(predicted: A, actual: A): string | undefined
 }
@@ -38,6 +41,15 @@ export interface CallKind<Q, A> extends KindOf<Q, A> {
   /** What is asked, in words and without secrets, for errors. */
   readonly about: (question: Q) => string
   readonly script?: undefined
+}
+
+export interface Sparing<Q, A> {
+  /** Equal for questions that are refused together, over all hosts; undefined for one that is asked whatever was refused. */
+  readonly alike: (question: Q) => string | undefined
+  /** Undefined: it was neither, and had no price. */
+  outcome(answer: A): 'granted' | 'refused' | undefined
+  /** The answer to a question that is not asked, since one like it was refused. */
+  readonly instead: (question: Q) => A
 }
 
 /** One question, ready to be asked. `A` is the answer's shape. */

@@ -31,6 +31,7 @@ export {
   type Spot,
   type Stat,
 } from './reads/entry.ts'
+export { type HsmLogin, type HsmLook, type HsmPlace, hsmLogin, hsmLook, type PinSource } from './reads/hsm.ts'
 export { installedPackage, type Package, packageLatest } from './reads/package.ts'
 export { type Tree, tree } from './reads/tree.ts'
 export { bootTime, canBeEnabled, isTemplate, type Unit, unit, unitAfter, unitName } from './reads/unit.ts'
@@ -56,6 +57,7 @@ export {
   type Time,
   writeFile,
 } from './steps/files.ts'
+export { isPair, makeHsmKey, type NewKey } from './steps/hsm.ts'
 export { changePackages, updateLists } from './steps/package.ts'
 export { type ProgramSource, placeProgram, type Trial } from './steps/program.ts'
 export { tool } from './steps/tool.ts'

@@ -1,0 +1,127 @@
+import {
+  defineModule,
+  fail,
+  type HsmObject,
+  type HsmParams,
+  hsmExclusive,
+  hsmLogin,
+  hsmLoginQuestion,
+  hsmLook,
+  hsmParams,
+  hsmPlace,
+  isPair,
+  keyProblem,
+  lockoutProblem,
+  loginProblem,
+  lookProblem,
+  makeHsmKey,
+  type PinSource,
+  pinSource,
+  pinVariable,
+} from '../src/module.ts'
+
+export default defineModule({
+  name: 'pkcs11_key',
+  summary: 'Makes a key, or a pair, of a label on a PKCS #11 token; never a second one.',
+  params: {
+    type: 'object',
+    properties: {
+      label: { type: 'string', pattern: '.', description: 'The key’s label, which a seal calls `key_label`.' },
+      type: {
+        type: 'string',
+        pattern: '^([Aa][Ee][Ss]:(16|24|32)|[Rr][Ss][Aa]:\\d+|[Ee][Cc]:\\w+|[Gg][Ee][Nn][Ee][Rr][Ii][Cc]:\\d+)$',
+        default: 'AES:32',
+        description: 'Its type with its size in bytes (of RSA in bits, of EC the curve): a GENERIC one is for HMAC.',
+        examples: ['AES:32', 'GENERIC:32', 'RSA:2048', 'EC:prime256v1'],
+      },
+      usage: {
+        type: 'array',
+        items: { type: 'string', enum: ['encrypt', 'sign', 'wrap', 'derive'] },
+        description:
+          'What it is for; `encrypt` includes decrypting, `sign` verifying. Without it: `sign` for GENERIC and EC, otherwise `encrypt`.',
+      },
+      id: { type: 'string', pattern: '^([0-9a-fA-F]{2})+$', description: 'CKA_ID in hex; without it one by chance.' },
+      extractable: { type: 'boolean', default: false, description: 'It may leave the token, wrapped.' },
+      ...hsmParams,
+    },
+    required: ['label', 'library'],
+    exclusive: hsmExclusive,
+  },
+  examples: `- pkcs11_key:
+    library: /usr/local/bin/fxpkcs11/x64/OpenSSL-1.1.x/libfxpkcs11.so
+    token_label: vault
+    pin_file: /etc/vault.d/hsm-pin
+    label: hsm_demo
+  become_user: vault`,
+  differences: [
+    'A key that is there stays as it is, whatever its size and usage: only its type is compared.',
+    'SoftHSM2 makes its files for the user alone who runs it: run the task as the user of the service.',
+  ],
+})({
+  reads: (p, _, known) => {
+    const [place, variable] = [hsmPlace(p), pinVariable(p)]
+    const look = known(hsmLook(place))
+    const pin = pinSource(p, variable && known(variable))
+    return {
+      look: hsmLook(place),
+      variable,
+      login: look && usable(p, pin, look) ? hsmLogin(hsmLoginQuestion(p, pin as PinSource, look)) : undefined,
+    }
+  },
+  plan: (p, { look, variable, login }) => {
+    const place = hsmPlace(p)
+    const pin = pinSource(p, variable)
+    if (pin === undefined)
+      return fail('a key is made with a login: there is no PIN', { hint: '`pin_file`, `pin_env` or `pin`' })
+    const before =
+      'message' in pin ? pin : (lookProblem(look, place) ?? (p.risk_lockout ? undefined : lockoutProblem(look, place)))
+    const problem = before ?? loginProblem(login!, p.pin_file)
+    if (problem) return fail(problem.message, problem)
+    const named = login!.objects.filter((o) => o.label === p.label && o.kind !== 'certificate' && o.kind !== 'data')
+    const warnings = login!.lineBreak
+      ? [`${p.pin_file} ends in a line break: what reads it whole takes that for a part of the PIN`]
+      : []
+    if (named.length > 0) {
+      const wrong = keyProblem(login!.objects, p.label) ?? otherType(named, p)
+      return wrong ? fail(wrong.message, wrong) : { steps: [], warnings, result: resultOf(p.label, named) }
+    }
+    const key = {
+      label: p.label,
+      type: p.type,
+      usage: p.usage ?? usageOf(p.type),
+      id: p.id?.toLowerCase(),
+      extractable: p.extractable,
+    }
+    const step = makeHsmKey(hsmLoginQuestion(p, pin as PinSource, look), key, login!)
+    return { steps: [step], warnings, result: { label: p.label, type: typeOf(p.type), id: key.id } }
+  },
+})
+
+type Answers = Parameters<typeof lookProblem>[0]
+
+function usable(p: HsmParams, pin: ReturnType<typeof pinSource>, look: Answers): boolean {
+  if (pin === undefined || 'message' in pin) return false
+  const place = hsmPlace(p)
+  return !lookProblem(look, place) && (p.risk_lockout || !lockoutProblem(look, place))
+}
+
+const typeOf = (type: string) => type.split(':')[0]!.toUpperCase()
+
+function usageOf(type: string): ('encrypt' | 'sign')[] {
+  return ['GENERIC', 'EC'].includes(typeOf(type)) ? ['sign'] : ['encrypt']
+}
+
+function otherType(named: readonly HsmObject[], { label, type }: { label: string; type: string }) {
+  const own = named.find((o) => o.kind !== 'public')!
+  const kind = isPair({ type }) ? 'private' : 'secret'
+  if (own.kind === kind && (own.type === undefined || own.type === typeOf(type))) return undefined
+  return {
+    message: `the key ${label} is there, and is ${own.type ?? `a ${own.kind} key`}, not ${typeOf(type)}`,
+    hint: 'what it encrypted needs it: take another label, or the type that is there',
+  }
+}
+
+function resultOf(label: string, named: readonly HsmObject[]) {
+  const own = named.find((o) => o.kind !== 'public')!
+  return { label, type: own.type, id: own.id }
+}

@@ -1,0 +1,67 @@
+import type { Answers } from '../host/conversation.ts'
+import type { Read } from '../host/read.ts'
+
+interface Turn {
+  /** Settles when the one that asks now has its answer. */
+  busy: Promise<void> | undefined
+  outcome: 'granted' | 'refused' | undefined
+}
+
+/** Whose turn it is to ask what may be refused at a price, over all hosts of a run: of alike questions one goes first; when
+ * it was granted the others go too, when it was refused nobody asks again. A PIN that is wrong for an HSM is wrong from every
+ * host, and each try brings its lock closer. */
+export class Turns {
+  readonly #turns = new Map<string, Turn>()
+
+  /** @param ask what is left to be asked of a host.
+   * @throws what `ask` throws */
+  async ask(reads: readonly Read[], ask: (reads: readonly Read[]) => Promise<Answers>): Promise<Answers> {
+    const firsts = new Map<string, Read>()
+    for (const read of reads) {
+      const alike = alikeOf(read)
+      if (alike !== undefined && !firsts.has(alike)) firsts.set(alike, read)
+    }
+    if (firsts.size === 0) return ask(reads)
+    const mine: { readonly read: Read; readonly turn: Turn; readonly done: () => void }[] = []
+    const instead = new Map<string, unknown>()
+    const isLater = (read: Read) => (firsts.get(alikeOf(read) ?? '') ?? read) !== read
+    let answers: Answers
+    try {
+      // in one order everywhere: nobody waits for who waits for him
+      for (const [alike, read] of [...firsts].sort(([a], [b]) => (a < b ? -1 : 1))) {
+        const entered = await this.#enter(alike)
+        if (entered) mine.push({ read, ...entered })
+        else instead.set(read.key, read.kind.sparing!.instead(read.question))
+      }
+      answers = await ask(reads.filter((r) => !instead.has(r.key) && !isLater(r)))
+      for (const { read, turn } of mine)
+        turn.outcome = read.kind.sparing!.outcome(answers.get(read.key)) ?? turn.outcome
+    } finally {
+      for (const { done } of mine) done()
+    }
+    const later = reads.filter(isLater)
+    return new Map([...answers, ...instead, ...(later.length > 0 ? await this.ask(later, ask) : [])])
+  }
+
+  /** Waits until nobody asks the like, unless it was granted already; undefined where it was refused. */
+  async #enter(alike: string): Promise<{ readonly turn: Turn; readonly done: () => void } | undefined> {
+    const turn = this.#turns.get(alike) ?? { busy: undefined, outcome: undefined }
+    this.#turns.set(alike, turn)
+    while (turn.busy && turn.outcome !== 'granted') await turn.busy
+    return turn.outcome === 'refused' ? undefined : { turn, done: takeTurn(turn) }
+  }
+}
+
+const alikeOf = (read: Read): string | undefined => read.kind.sparing?.alike(read.question)
+
+function takeTurn(turn: Turn): () => void {
+  if (turn.busy) return () => {}
+  let end = () => {}
+  turn.busy = new Promise((resolve) => {
+    end = resolve
+  })
+  return () => {
+    turn.busy = undefined
+    end()
+  }
+}

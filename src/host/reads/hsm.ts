@@ -1,0 +1,311 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import {
+  type HsmObject,
+  type KeyTrial,
+  type Library,
+  type Slot,
+  slotOf,
+  type TokenName,
+  type Tried,
+  type Trouble,
+} from '../../formats/pkcs11/seen.ts'
+import { parseLibrary, parseMechanisms, parseObjects, parseSlots, toolTrouble } from '../../formats/pkcs11/tool.ts'
+import { fromBytes, toBytes } from '../bytes.ts'
+import { type Read, read, type ShellKind } from '../read.ts'
+import type { Shell } from '../shell.ts'
+
+// A PKCS #11 library as its host sees it, through OpenSC's pkcs11-tool.
+
+/** A library and a token of it. */
+export interface HsmPlace {
+  /** Absolute. */
+  readonly library: string
+  readonly token: TokenName
+  /** What the library wants in its environment: FXPKCS11_CFG, SOFTHSM2_CONF. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Files besides the library that its answers depend on. */
+  readonly about?: readonly string[]
+  /** Seconds for each thing that it is asked. */
+  readonly timeout: number
+}
+
+/** What there is without a login. */
+export interface HsmLook {
+  readonly file: 'there' | 'missing' | 'unreadable'
+  /** Libraries that it needs and the host does not have; undefined where the host has no ldd. */
+  readonly lacks: readonly string[] | undefined
+  /** Undefined: the host has no pkcs11-tool. */
+  readonly seen?: {
+    readonly library: Library | undefined
+    readonly slots: readonly Slot[]
+    /** Of the token that is meant. */
+    readonly mechanisms: readonly string[]
+    readonly trouble?: Trouble | undefined
+  }
+  /** The vendor's configTest beside the library, run where there is no pkcs11-tool. */
+  readonly configTest?: { readonly path: string; readonly status: number; readonly said: string }
+}
+
+/** The PIN itself, or a file of the host that holds it. */
+export type PinSource = { readonly text: string } | { readonly file: string }
+
+export interface HsmLoginQuestion extends HsmPlace {
+  readonly pin: PinSource
+  readonly random?: boolean
+  readonly keys?: readonly KeyTrial[]
+  /** Of the token: hosts that see the same one share its count of wrong PINs. */
+  readonly serial?: string
+  /** Tried also where the same PIN was refused before in this run. */
+  readonly again?: boolean
+}
+
+/** What there is behind a login. */
+export interface HsmLogin {
+  /** Why there was no login to try. */
+  readonly pin?: 'missing' | 'unreadable' | 'empty' | 'refused before'
+  /** The file of the PIN ends in a line break, which is no part of what was tried. */
+  readonly lineBreak?: true
+  readonly trouble?: Trouble
+  readonly objects: readonly HsmObject[]
+  /** Bytes that came. */
+  readonly random?: number
+  readonly randomTrouble?: Trouble
+  readonly tried: readonly Tried[]
+}
+
+/** A library, its slots and tokens, and the mechanisms of one. Nobody logs in. */
+export function hsmLook(place: HsmPlace): Read<HsmLook> {
+  return read(lookKind, place)
+}
+
+/** Logs in, lists the objects, and tries keys. A wrong PIN is tried once: nothing is asked behind it, of no host of the run. */
+export function hsmLogin(question: HsmLoginQuestion): Read<HsmLogin> {
+  return read(loginKind, question)
+}
+
+const hidden = randomBytes(16)
+
+/** Tells two PINs apart and cannot be turned back: a PIN is too short for a plain hash. */
+function pinMark(pin: PinSource): string {
+  return 'file' in pin ? `file ${pin.file}` : createHmac('sha256', hidden).update(pin.text).digest('hex').slice(0, 16)
+}
+
+const filesOf = ({ library, about = [] }: HsmPlace) => [library, ...about]
+
+export const lookKind: ShellKind<HsmPlace, HsmLook> = {
+  name: 'hsm',
+  key: (place) => JSON.stringify(place),
+  script: (questions, sh) => `${prelude}\n${questions.map((q) => `(\n${lookScript(q, sh)}\n)\nN end`).join('\n')}`,
+  parse: (bytes, questions) => recordsOf(bytes, questions.length).map((records, i) => lookOf(records, questions[i]!)),
+  paths: filesOf,
+  difference: () => undefined,
+}
+
+export const loginKind: ShellKind<HsmLoginQuestion, HsmLogin> = {
+  name: 'hsm-login',
+  key: ({ pin, ...rest }) => `${pinMark(pin)} ${JSON.stringify(rest)}`,
+  script: (questions, sh) => `${prelude}\n${questions.map((q) => `(\n${loginScript(q, sh)}\n)\nN end`).join('\n')}`,
+  parse: (bytes, questions) => recordsOf(bytes, questions.length).map((records, i) => loginOf(records, questions[i]!)),
+  paths: (q) => [...filesOf(q), ...('file' in q.pin ? [q.pin.file] : [])],
+  sparing: {
+    alike: ({ pin, serial, library, token, again }) =>
+      again ? undefined : `${pinMark(pin)} ${serial ?? JSON.stringify([library, token])}`,
+    outcome: ({ pin, trouble }) =>
+      trouble?.rv === 'CKR_PIN_INCORRECT' ? 'refused' : pin || trouble ? undefined : 'granted',
+    instead: () => ({ pin: 'refused before', objects: [], tried: [] }),
+  },
+  // others use the token too: only what is missing says that a step failed
+  difference: (predicted, actual) => {
+    const there = new Set(actual.objects.map(nameOf))
+    const missing = predicted.objects.map(nameOf).filter((name) => !there.has(name))
+    return missing.length === 0 ? undefined : `the token was to hold ${missing.join(', ')}`
+  },
+}
+
+const nameOf = ({ kind, label }: HsmObject) => `the ${kind} key ${label}`
+
+/** Records: a line `NAME STATUS LENGTH LENGTH`, and what was said on both outputs. */
+const prelude = `export LC_ALL=C
+PATH=$PATH:/usr/sbin:/sbin
+S() { if test -s "$1"; then set -- $(wc -c <"$1"); else set -- 0; fi; printf ' %s' "$1"; }
+A() { printf '%s %s' "$1" "$2"; S "$d/o"; S "$d/e"; echo; cat "$d/o" "$d/e"; } >&3
+N() { echo "$1 0 0 0" >&3; }
+X() { n=$1; shift; "$@" >"$d/o" 2>"$d/e" </dev/null; r=$?; A "$n" $r; return $r; }`
+
+/** Sets $l, the library, and $T, which runs a program within its time. */
+export function placeScript({ library, env = {}, timeout }: HsmPlace, sh: Shell): string {
+  const exports = Object.entries(env).map(([name, value]) => `export ${name}=${sh.word(value)}\n`)
+  return `${exports.join('')}l=${sh.word(library)}
+T=; command -v timeout >/dev/null 2>&1 && T='timeout -k 2 ${Number(timeout)}'`
+}
+
+export function tokenWords({ label, slot }: TokenName, sh: Shell): string {
+  if (slot !== undefined) return `--slot ${Number(slot)}`
+  return label === undefined ? '' : `--token-label ${sh.word(label)}`
+}
+
+/** Sets $P to the PIN, and defines t, which runs pkcs11-tool logged in: the PIN is in its environment, and nowhere else. */
+export function pinScript(place: HsmPlace, pin: PinSource, sh: Shell): string {
+  const from = 'file' in pin ? sh.word(pin.file) : sh.blob(toBytes(pin.text))
+  return `P=$(cat <${from}; echo x); P=\${P%x}
+t() { ( export RUNBOOK_PIN="$P"; exec $T pkcs11-tool --module "$l" ${tokenWords(place.token, sh)} --login --pin env:RUNBOOK_PIN "$@" ); }`
+}
+
+function lookScript(place: HsmPlace, sh: Shell): string {
+  return `${placeScript(place, sh)}
+if test ! -e "$l"; then N missing; exit; fi
+if test ! -r "$l"; then N unreadable; exit; fi
+command -v ldd >/dev/null 2>&1 && X ldd ldd "$l"
+if command -v pkcs11-tool >/dev/null 2>&1; then
+X slots $T pkcs11-tool --module "$l" -L
+if test $r = 0; then
+X info $T pkcs11-tool --module "$l" -I
+X mechanisms $T pkcs11-tool --module "$l" -M ${tokenWords(place.token, sh)}
+fi
+else c=\${l%/*}/configTest; test ! -x "$c" || X config $T "$c"; fi`
+}
+
+/** 32 bytes: every mechanism takes them. */
+const plain = 'runbook tries a key of 32 bytes.'
+
+function loginScript(q: HsmLoginQuestion, sh: Shell): string {
+  const file = 'file' in q.pin ? sh.word(q.pin.file) : undefined
+  const tests =
+    file === undefined
+      ? ''
+      : `if test ! -e ${file}; then N pin-missing; exit; fi\nif test ! -r ${file}; then N pin-unreadable; exit; fi\n`
+  return `${placeScript(q, sh)}
+${tests}${pinScript(q, q.pin, sh)}
+case $P in *"
+") P=\${P%?}; N line-break;; esac
+if test -z "$P"; then N pin-empty; exit; fi
+I() { K=$1 awk '/ [Oo]bject/ { c = $1; l = "" } /^  label:/ { l = $0; sub(/^  label: */, "", l) } /^  ID:/ { if (l == ENVIRON["K"] && (c == "Secret" || c == "Private")) print $2 }' "$d/k"; }
+X objects t -O
+test $r = 0 || exit
+cp "$d/o" "$d/k"; printf %s ${sh.word(plain)} >"$d/m"
+${q.random ? `t --generate-random 32 -o "$d/r" >"$d/o" 2>"$d/e" </dev/null; r=$?; wc -c <"$d/r" >"$d/o"; A random $r\n` : ''}${(q.keys ?? []).map((key, i) => trialScript(key, i, sh)).join('\n')}
+rm -f "$d/k" "$d/m" "$d/c" "$d/r"`
+}
+
+/** What pkcs11-tool can encrypt with. Where a seal uses GCM, the same key is tried with what the tool has. */
+const toolEncrypts: Readonly<Record<string, string>> = {
+  'AES-GCM': 'AES-CBC-PAD',
+  'AES-CBC-PAD': 'AES-CBC-PAD',
+  'AES-CBC': 'AES-CBC',
+  'AES-ECB': 'AES-ECB',
+}
+
+function toolMechanism({ mechanism, use }: KeyTrial): string | undefined {
+  if (use === 'none') return undefined
+  return use === 'sign' ? mechanism : toolEncrypts[mechanism]
+}
+
+/** A key that is not there exactly once is not tried. */
+function trialScript(key: KeyTrial, i: number, sh: Shell): string {
+  const mechanism = toolMechanism(key)
+  if (mechanism === undefined) return ''
+  const m = `-m ${sh.word(mechanism)} --id "$1"`
+  const iv = mechanism === 'AES-ECB' ? '' : ' --iv 000102030405060708090a0b0c0d0e0f'
+  const there =
+    key.use === 'sign'
+      ? `X try-${i} t --sign ${m} -i "$d/m" -o "$d/c" && X back-${i} t --verify ${m} -i "$d/m" --signature-file "$d/c"`
+      : `X try-${i} t --encrypt ${m}${iv} -i "$d/m" -o "$d/c" && X back-${i} t --decrypt ${m}${iv} -i "$d/c" -o "$d/r" && { cmp -s "$d/m" "$d/r" || N other-${i}; }`
+  return `set -- $(I ${sh.word(key.label)})\nif test $# = 1; then ${there}; fi; : >"$d/r"`
+}
+
+interface Reply {
+  readonly name: string
+  readonly status: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function recordsOf(bytes: Buffer, questions: number): ReadonlyMap<string, Reply>[] {
+  const all: Map<string, Reply>[] = []
+  let at = 0
+  for (let records = new Map<string, Reply>(); all.length < questions; ) {
+    const line = bytes.indexOf(10, at)
+    const [name = '', status, out, err] = bytes.subarray(at, line).toString('latin1').split(' ')
+    const [from, middle] = [line + 1, line + 1 + Number(out)]
+    at = middle + Number(err)
+    if (line === -1 || at > bytes.length) throw new Error('the host broke off what it said of a PKCS #11 library')
+    records.set(name, {
+      name,
+      status: Number(status),
+      stdout: fromBytes(bytes.subarray(from, middle)),
+      stderr: fromBytes(bytes.subarray(middle, at)),
+    })
+    if (name !== 'end') continue
+    all.push(records)
+    records = new Map()
+  }
+  return all
+}
+
+const troubleOf = (record: Reply | undefined, at: string) => record && toolTrouble(at, record.status, record.stderr)
+
+function lookOf(records: ReadonlyMap<string, Reply>, { library, token }: HsmPlace): HsmLook {
+  if (records.has('missing')) return { file: 'missing', lacks: undefined }
+  if (records.has('unreadable')) return { file: 'unreadable', lacks: undefined }
+  const ldd = records.get('ldd')
+  const lacks = ldd && [...ldd.stdout.matchAll(/^\s*(\S+) => not found/gm)].map((m) => m[1]!)
+  const config = records.get('config')
+  const path = `${library.replace(/\/[^/]*$/, '')}/configTest`
+  const listed = records.get('slots')
+  if (!listed)
+    return {
+      file: 'there',
+      lacks,
+      ...(config
+        ? { configTest: { path, status: config.status, said: `${config.stdout}${config.stderr}`.trim() } }
+        : {}),
+    }
+  const slots = parseSlots(listed.stdout)
+  // without the token it says only that it is not there, which the slots tell
+  const there = slotOf(slots, token)?.token
+  return {
+    file: 'there',
+    lacks,
+    seen: {
+      library: parseLibrary(records.get('info')?.stdout ?? ''),
+      slots,
+      mechanisms: there ? parseMechanisms(records.get('mechanisms')?.stdout ?? '') : [],
+      trouble:
+        troubleOf(listed, 'loading the library') ??
+        (there && troubleOf(records.get('mechanisms'), 'listing the mechanisms')),
+    },
+  }
+}
+
+function loginOf(records: ReadonlyMap<string, Reply>, { keys = [] }: HsmLoginQuestion): HsmLogin {
+  const lineBreak = records.has('line-break') ? { lineBreak: true as const } : {}
+  const none = { ...lineBreak, objects: [], tried: [] }
+  for (const [name, pin] of pins) if (records.has(name)) return { ...none, pin }
+  const trouble = troubleOf(records.get('objects'), 'login')
+  if (trouble) return { ...none, trouble }
+  const random = records.get('random')
+  const randomTrouble = troubleOf(random, 'random numbers')
+  return {
+    ...lineBreak,
+    objects: parseObjects(records.get('objects')!.stdout),
+    ...(random ? { random: Number(random.stdout.trim()) } : {}),
+    ...(randomTrouble ? { randomTrouble } : {}),
+    tried: keys.map((key, i) => triedOf(records, key, i)),
+  }
+}
+
+const pins = [
+  ['pin-missing', 'missing'],
+  ['pin-unreadable', 'unreadable'],
+  ['pin-empty', 'empty'],
+] as const
+
+function triedOf(records: ReadonlyMap<string, Reply>, key: KeyTrial, i: number): Tried {
+  const mechanism = records.has(`try-${i}`) ? toolMechanism(key) : undefined
+  const [there, back] = key.use === 'sign' ? ['signing', 'verifying'] : ['encrypting', 'decrypting']
+  const trouble =
+    troubleOf(records.get(`try-${i}`), there!) ??
+    troubleOf(records.get(`back-${i}`), back!) ??
+    (records.has(`other-${i}`) ? { at: back!, said: 'what came back is not what was encrypted' } : undefined)
+  return { label: key.label, mechanism, ...(trouble ? { trouble } : {}) }
+}

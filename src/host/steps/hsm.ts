@@ -1,0 +1,73 @@
+import type { HsmObject } from '../../formats/pkcs11/seen.ts'
+import { answerEffect, unknownEffect } from '../effect.ts'
+import { type HsmLogin, type HsmLoginQuestion, hsmLogin, loginKind, pinScript, placeScript } from '../reads/hsm.ts'
+import type { Shell } from '../shell.ts'
+import type { Step } from '../step.ts'
+
+/** A key, or a pair, to be made on a token. */
+export interface NewKey {
+  readonly label: string
+  /** As pkcs11-tool takes it: `AES:32`, `RSA:2048`, `EC:prime256v1`, `GENERIC:32`. */
+  readonly type: string
+  readonly usage: readonly ('encrypt' | 'sign' | 'wrap' | 'derive')[]
+  /** Hex; without one each attempt takes one of its own, and takes back what it made where another was quicker. */
+  readonly id: string | undefined
+  readonly extractable: boolean
+}
+
+/** Makes it, unless somebody else has by then.
+ * @param now what a login sees before. */
+export function makeHsmKey(question: HsmLoginQuestion, key: NewKey, now: HsmLogin): Step {
+  const summary = `make the ${isPair(key) ? 'pair' : 'key'} ${key.label} (${key.type}) with ${question.library}`
+  const own = hsmLogin(question)
+  const type = key.type.split(':')[0]!.toUpperCase()
+  const made = (kind: HsmObject['kind']): HsmObject => ({ kind, type, label: key.label, id: key.id })
+  const objects = isPair(key) ? [made('private'), made('public')] : [made('secret')]
+  return {
+    summary,
+    effects: [
+      unknownEffect(summary, (read) => read.kind === loginKind && read.key !== own.key),
+      answerEffect(own, { ...now, objects: [...now.objects, ...objects] }),
+    ],
+    script: (sh) => keyScript(question, key, sh),
+  }
+}
+
+export const isPair = ({ type }: { readonly type: string }) => /^(RSA|EC)(:|$)/i.test(type)
+
+const usages = { encrypt: 'decrypt', sign: 'sign', wrap: 'wrap', derive: 'derive' } as const
+
+/** Hosts that share an HSM may all find no key and make one. Whoever sees another beside its own takes its own back, waits
+ * a while, and looks again; so two of a label never stay. */
+function keyScript(question: HsmLoginQuestion, key: NewKey, sh: Shell): string {
+  const pair = isPair(key)
+  const label = sh.word(key.label)
+  const usage = key.usage.map((u) => `--usage-${usages[u]}`).join(' ')
+  const kind = `${usage} --sensitive${key.extractable ? ' --extractable' : ''}`
+  const classes = pair ? ['privkey', 'pubkey'] : ['secrkey']
+  const takeBack = classes
+    .map((c) => `t --delete-object --type ${c} --label ${label} --id "$i" >/dev/null 2>&1`)
+    .join('; ')
+  const again =
+    key.id === undefined
+      ? `${takeBack}; sleep $(( $(od -An -N1 -tu1 </dev/urandom) % 4 ))`
+      : `echo "somebody else made a key ${sh.word(key.label)} at the same time: now there are two"; exit 1`
+  const id = key.id === undefined ? "$(od -An -N8 -tx1 </dev/urandom | tr -d ' \\n')" : sh.word(key.id)
+  return `export LC_ALL=C
+PATH=$PATH:/usr/sbin:/sbin
+${placeScript(question, sh)}
+${pinScript(question, question.pin, sh)}
+P=$(printf %s "$P")
+C() { t -O >"$d/k" 2>"$d/e" || { cat "$d/e"; exit 1; }
+c=$(K=${label} awk '/ [Oo]bject/ { k = $1 } /^  label:/ { l = $0; sub(/^  label: */, "", l); if (l == ENVIRON["K"] && k == "${pair ? 'Private' : 'Secret'}") n++ } END { print n + 0 }' "$d/k"); rm -f "$d/k" "$d/e"; }
+for n in 1 2 3 4 5 6; do
+C
+test "$c" = 0 || { test "$c" = 1 && exit 0; echo "there are $c keys" ${label}; exit 1; }
+i=${id}
+t ${pair ? '--keypairgen' : '--keygen'} --key-type ${sh.word(key.type)} --label ${label} --id "$i" ${kind} || exit 1
+C
+test "$c" -gt 1 || exit 0
+${again}
+done
+echo "others make the key at the same time, again and again"; exit 1`
+}

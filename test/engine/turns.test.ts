@@ -1,0 +1,93 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Turns } from '../../src/engine/turns.ts'
+import { type Read, read, type ShellKind } from '../../src/host/read.ts'
+
+interface Try {
+  readonly pin: string
+  readonly host: string
+  readonly free?: boolean
+}
+
+const kind: ShellKind<Try, string> = {
+  name: 'try',
+  key: ({ pin, host }) => `${pin} ${host}`,
+  script: () => '',
+  parse: () => [],
+  sparing: {
+    alike: ({ pin, free }) => (free ? undefined : pin),
+    outcome: (answer) => (answer === 'yes' ? 'granted' : answer === 'no' ? 'refused' : undefined),
+    instead: () => 'not asked',
+  },
+  difference: () => undefined,
+}
+
+/** An HSM that counts: what was tried, and how many at once. */
+function hsm(right: string) {
+  const tries: string[] = []
+  let now = 0
+  const most = { together: 0 }
+  const ask = async (reads: readonly Read[]) => {
+    now++
+    most.together = Math.max(most.together, now)
+    for (const r of reads) tries.push(r.key)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    now--
+    return new Map(
+      reads.map((r) => {
+        const { pin } = r.question as Try
+        return [r.key, pin === right ? 'yes' : pin === 'away' ? 'nobody' : 'no']
+      }),
+    )
+  }
+  return { ask, tries, most }
+}
+
+const trying = (pin: string, host: string, free = false) => read(kind, { pin, host, ...(free ? { free } : {}) })
+const hosts = ['a', 'b', 'c', 'd']
+
+test('what is refused once is asked once, of all hosts', async () => {
+  const { ask, tries } = hsm('right')
+  const turns = new Turns()
+  const answers = await Promise.all(hosts.map((h) => turns.ask([trying('wrong', h)], ask)))
+  assert.is(tries.length, 1)
+  const all = answers.flatMap((m) => [...m.values()]).sort()
+  assert.equal(all, ['no', 'not asked', 'not asked', 'not asked'])
+  assert.equal([...(await turns.ask([trying('wrong', 'e', true)], ask)).values()], ['no'], 'unless told')
+  assert.equal([...(await turns.ask([trying('right', 'e')], ask)).values()], ['yes'], 'another one is another one')
+})
+
+test('what is granted once is asked by all, together', async () => {
+  const { ask, tries, most } = hsm('right')
+  const turns = new Turns()
+  await Promise.all(hosts.map((h) => turns.ask([trying('right', h)], ask)))
+  assert.is(tries.length, 4)
+  assert.is(most.together, 3)
+})
+
+test('where nothing was said they take turns, and nobody waits for ever', async () => {
+  const { ask, tries, most } = hsm('right')
+  const turns = new Turns()
+  await Promise.all(hosts.map((h) => turns.ask([trying('away', h)], ask)))
+  assert.is(tries.length, 4)
+  assert.is(most.together, 1)
+  const broken = async () => {
+    throw new Error('lost')
+  }
+  const lost = turns.ask([trying('away', 'a')], broken).catch((e: Error) => e.message)
+  const next = turns.ask([trying('away', 'b')], ask)
+  assert.is(await lost, 'lost')
+  assert.is((await next).size, 1)
+})
+
+test('two in one request: the second waits for the first; others are asked as ever', async () => {
+  const { ask, tries } = hsm('right')
+  const turns = new Turns()
+  const plain = read({ ...kind, name: 'plain', sparing: undefined as never }, { pin: 'wrong', host: 'a' })
+  const answers = await turns.ask([trying('wrong', 'a'), trying('wrong', 'b'), plain], ask)
+  assert.equal([...answers.values()].sort(), ['no', 'no', 'not asked'])
+  assert.is(tries.length, 2)
+  assert.is((await turns.ask([plain], ask)).size, 1)
+})
+
+test.run()

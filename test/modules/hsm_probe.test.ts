@@ -1,0 +1,151 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import {
+  type HsmLogin,
+  type HsmLook,
+  type HsmObject,
+  hsmLogin,
+  hsmLoginQuestion,
+  hsmLook,
+  hsmPlace,
+  type KeyTrial,
+  type PinSource,
+} from '../../src/module.ts'
+import { plan } from './plan.ts'
+
+const token = { label: 'lab', manufacturer: 'M', model: 'X', serial: '1', flags: ['initialized', 'pin set'] as const }
+const slots = [{ id: 5, description: 'a slot', token }]
+const mechanisms = ['AES-GCM', 'AES-CBC-PAD', 'SHA256-HMAC']
+const library = { cryptoki: '2.40', manufacturer: 'Maker', description: 'a library', version: '2.6' }
+const seen = { library, slots, mechanisms }
+const good: HsmLook = { file: 'there', lacks: [], seen }
+const aes: HsmObject = { kind: 'secret', type: 'AES', label: 'k', id: '01' }
+const opened: HsmLogin = { objects: [aes], random: 32, tried: [{ label: 'k', mechanism: 'AES-CBC-PAD' }] }
+
+const base = { library: '/lib/p11.so', token_label: 'lab' }
+const trial: KeyTrial = { label: 'k', use: 'encrypt', mechanism: 'AES-GCM' }
+
+function probe(more: object, look: HsmLook = good, login: HsmLogin = opened, keys: readonly KeyTrial[] = [trial]) {
+  const params = { risk_lockout: false, timeout: 20, ...base, ...more } as Parameters<typeof hsmPlace>[0]
+  const pin: PinSource = params.pin_file === undefined ? { text: params.pin ?? '' } : { file: params.pin_file }
+  const question = hsmLoginQuestion(params, pin, look, { random: true, keys })
+  return plan(
+    'hsm_probe',
+    { ...base, ...more },
+    {
+      host: { '/lib/p11.so': 'x' },
+      answers: [
+        [hsmLook(hsmPlace(params)), look],
+        [hsmLogin(question), login],
+      ],
+    },
+  )
+}
+
+const withKey = { pin: 'pin-4711', keys: [{ label: 'k' }] }
+const fails = async (...args: Parameters<typeof probe>) => {
+  const { failed, hint, steps } = await probe(...args)
+  assert.equal(steps, [])
+  return `${failed} | ${hint}`
+}
+
+test('a token and a key that work', async () => {
+  const { failed, result, warnings, plan: made } = await probe(withKey)
+  assert.is(failed, undefined)
+  assert.is(result.way, 'pkcs11-tool on the host')
+  assert.is(result.slot, 5)
+  assert.equal(result.keys, [{ label: 'k', type: 'AES', id: '01', tried: 'AES-CBC-PAD' }])
+  assert.equal(warnings, ['the key k was tried by AES-CBC-PAD: pkcs11-tool does not know AES-GCM'])
+  assert.is(
+    made!.output,
+    'Maker 2.6, token lab in slot 5, by pkcs11-tool on the host; the login and random numbers work; keys that work: k (AES-CBC-PAD)',
+  )
+})
+
+test('without a PIN nobody logs in', async () => {
+  const { result, failed } = await probe({ mechanisms: ['CKM_AES_GCM'] })
+  assert.is(failed, undefined)
+  assert.is(result.login, false)
+  assert.match(await fails({ keys: [{ label: 'k' }] }), /seen after a login: there is no PIN/)
+  assert.match(await fails({ pin: '' }), /the PIN is empty/)
+  assert.match(await fails({ pin: 'a\n' }), /holds a line break/)
+})
+
+test('the library', async () => {
+  assert.match(await fails({}, { file: 'missing', lacks: undefined }), /there is no \/lib\/p11\.so on the host/)
+  assert.match(await fails({}, { file: 'unreadable', lacks: undefined }), /may not be read \| `become/)
+  assert.match(await fails({}, { file: 'there', lacks: ['libssl.so.1.1'] }), /does not have: libssl\.so\.1\.1/)
+  assert.match(await fails({}, { file: 'there', lacks: [] }), /no pkcs11-tool \| install opensc/)
+  const trouble = { at: 'C_Initialize', rv: 'CKR_DEVICE_ERROR' }
+  assert.match(await fails({}, { ...good, seen: { ...seen, trouble } }), /p11\.so does not work: .*\(CKR_DEVICE_ERROR/)
+})
+
+test('the vendor’s own tool, where there is no other', async () => {
+  const said = (status: number) =>
+    ({ file: 'there', lacks: [], configTest: { path: '/lib/configTest', status, said: 'a\nlast words' } }) as const
+  const { warnings, result } = await probe({}, said(0))
+  assert.is(result.way, 'configTest on the host')
+  assert.is(warnings.length, 1)
+  assert.match(await fails({}, said(1)), /configTest says that the library does not work: last words/)
+  assert.match(await fails({ pin: 'pin-4711' }, said(0)), /no pkcs11-tool/)
+})
+
+test('the token', async () => {
+  const look = (changed: readonly object[]) => ({ ...good, seen: { ...seen, slots: changed } }) as HsmLook
+  assert.match(await fails({ token_label: 'x' }), /no token labelled x \| there are: lab \(slot 5\)/)
+  assert.match(
+    await fails({}, look([slots[0]!, { ...slots[0]!, id: 6 }])),
+    /are 2 tokens labelled lab \| name one by its/,
+  )
+  assert.match(
+    await fails({ token_label: undefined, slot: 5 }, look([{ ...slots[0]!, token: undefined }])),
+    /is the HSM away/,
+  )
+  const bare = look([{ ...slots[0]!, token: { ...token, flags: [] } }])
+  assert.match(await fails({ token_label: undefined, slot: 5 }, bare), /is not initialised/)
+  assert.match(await fails({ token_label: undefined }, look([])), /there is no token \| the library shows no token/)
+  assert.match(await fails({ mechanisms: ['CKM_AES_GCM', '0x250'] }), /does not have 0x250/)
+})
+
+test('a token near its lock is not tried, unless told', async () => {
+  for (const [flag, words] of [
+    ['PIN locked', /says that its PIN is locked: it was not tried/],
+    ['final PIN try', /one last try/],
+    ['PIN count low', /counts wrong PINs/],
+  ] as const) {
+    const flagged = { ...slots[0]!, token: { ...token, flags: [...token.flags, flag] } }
+    const look: HsmLook = { ...good, seen: { ...seen, slots: [flagged] } }
+    // there is no answer to a login: asking it would break the test
+    assert.match(await fails(withKey, look, undefined, []), words)
+    assert.is((await probe({ ...withKey, risk_lockout: true }, look)).failed, undefined)
+    assert.is((await probe({}, look)).failed, undefined, 'nobody logs in')
+  }
+})
+
+test('the login, the keys, the random numbers', async () => {
+  const after = (login: Partial<HsmLogin>) => fails(withKey, good, { ...opened, ...login })
+  assert.match(
+    await after({ trouble: { at: 'C_Login', rv: 'CKR_PIN_INCORRECT' } }),
+    /login failed: the PIN is wrong .*CKR_PIN/,
+  )
+  assert.match(await after({ pin: 'refused before' }), /refused before in this run/)
+  assert.match(await after({ objects: [] }), /there is no key k/)
+  assert.match(await after({ objects: [aes, { ...aes, id: '02' }] }), /there are 2 keys k/)
+  assert.match(await after({ objects: [aes, { ...aes, kind: 'public' }] }), /a secret key and a public one/)
+  assert.match(await after({ objects: [{ ...aes, kind: 'public' }] }), /only the public key is there/)
+  const trouble = { at: 'decrypting', said: 'what came back is not what was encrypted' }
+  assert.match(
+    await after({ tried: [{ label: 'k', mechanism: 'AES-CBC-PAD', trouble }] }),
+    /k does not work by AES-CBC-PAD/,
+  )
+  assert.match(await after({ random: 0 }), /no random numbers/)
+  const file = await probe({ pin_file: '/pin', keys: [{ label: 'k' }] }, good, { ...opened, lineBreak: true })
+  assert.match(file.warnings[0]!, /^\/pin ends in a line break/)
+  const missing = { ...opened, pin: 'missing' } as const
+  assert.match(
+    await fails({ pin_file: '/pin', keys: [{ label: 'k' }] }, good, missing),
+    /there is no \/pin on the host/,
+  )
+})
+
+test.run()
