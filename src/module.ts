@@ -11,6 +11,7 @@ export { edited } from './editing.ts'
 export { isZip, type Member, type PackedMember } from './formats/archive.ts'
 export { type BlockEdit, editBlock } from './formats/block.ts'
 export { parseCapabilities, printCapabilities } from './formats/capabilities.ts'
+export { parseDuration } from './formats/duration.ts'
 export { matcher } from './formats/globs.ts'
 export { hashOf } from './formats/hash.ts'
 export { type HclBlock, type HclBody, type HclValue, printHcl } from './formats/hcl.ts'
@@ -92,6 +93,7 @@ export {
   type SaidBuild,
   saidBuild,
 } from './vault/release.ts'
+export * from './vault/vocabulary.ts'
 
 /** What a module may know besides its parameters and its answers. */
 export interface ModuleContext {

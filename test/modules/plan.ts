@@ -29,6 +29,8 @@ export interface Given {
   readonly facts?: Partial<Facts>
   /** The controller's files, by path relative to files/ or templates/. */
   readonly files?: Readonly<Record<string, string | Buffer>>
+  /** Of the controller. */
+  readonly environment?: Readonly<Record<string, string>>
   /** Variables that the parameters' templates see. */
   readonly vars?: Scope
   readonly diff?: boolean
@@ -140,7 +142,8 @@ function consulted(module: Module, params: Record<string, unknown>, given: Given
         params,
         view: models.view(''),
         diff: given.diff ?? false,
-        local: (read) => localAnswer(read, given.files ?? {}),
+        local: (read) =>
+          read.local === 'environment' ? given.environment?.[read.path] : localAnswer(read, given.files ?? {}),
         secret: (value) => void secrets.push(value),
       })
       if (answered.kind === 'plan') return answered.plan

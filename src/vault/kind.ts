@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto'
+import type { Way } from '../host/channel.ts'
+import { callsUnknown, type Effect } from '../host/effect.ts'
+import type { CallKind } from '../host/read.ts'
+import { apiKind } from '../host/reads/api.ts'
+import type { CallStep, StepEnd } from '../host/step.ts'
+import type { Plan, Settled } from '../module.ts'
+import { Unknown } from '../unknown.ts'
+import {
+  isGood,
+  isRefused,
+  type Refused,
+  sameServer,
+  type VaultSaid,
+  type VaultServer,
+  vaultRequest,
+  vaultSaid,
+} from './server.ts'
+
+/** Asks a server for one thing. */
+export type Ask = (
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+  path: string,
+  body?: unknown,
+  query?: string,
+) => Promise<VaultSaid | Refused>
+
+export function asking(server: VaultServer, way: Way): Ask {
+  return async (method, path, body, query) =>
+    vaultSaid(await way.api(vaultRequest(server, method, path, body, query)), server)
+}
+
+interface About {
+  readonly server: VaultServer
+}
+
+/** A kind of question to a server. Answers that were refused are told as they are. */
+export function vaultKind<Q extends About, A>(kind: {
+  readonly name: string
+  /** What is asked, in words. */
+  readonly about: (question: Q) => string
+  readonly answer: (question: Q, ask: Ask) => Promise<A | Refused>
+  readonly difference: (predicted: A, actual: A) => string | undefined
+}): CallKind<Q, A | Refused> {
+  return {
+    name: kind.name,
+    // what tells two questions apart holds a token
+    key: (q) => `${kind.about(q)} ${createHash('sha256').update(JSON.stringify(q)).digest('hex').slice(0, 16)}`,
+    about: kind.about,
+    call: (q, way) => kind.answer(q, asking(q.server, way)),
+    difference: (predicted, actual) => {
+      if (isRefused(actual)) return actual.refused
+      return isRefused(predicted) ? 'it answers' : kind.difference(predicted, actual)
+    },
+  }
+}
+
+/** What a step makes of the answers to questions of a kind: exactly known at this server, whoever asks; unknown at others,
+ * which may be the same one, and where an answer was refused. */
+export function vaultEffect<Q extends About, A>(
+  because: string,
+  kind: CallKind<Q, A | Refused>,
+  question: Q,
+  same: (other: Q) => boolean,
+  after: (before: A, question: Q) => A,
+): Effect {
+  const unknown = new Unknown(because)
+  return {
+    change: (read, answer) => {
+      if (read.kind !== kind || !same(read.question as Q) || answer instanceof Unknown) return answer
+      if (isRefused(answer) || !sameServer((read.question as Q).server, question.server)) return unknown
+      return after(answer as A, read.question as Q)
+    },
+  }
+}
+
+/** A step that calls a server.
+ * @param run gives what came of it: what was refused, or what was said last. */
+export function vaultStep(
+  summary: string,
+  server: VaultServer,
+  effects: readonly Effect[],
+  run: (ask: Ask, way: Way) => Promise<VaultSaid | Refused>,
+  more: Omit<Partial<CallStep>, 'summary' | 'effects' | 'call' | 'script'> = {},
+): CallStep {
+  return {
+    ...more,
+    summary,
+    effects: [callsUnknown(summary, (read) => read.kind === apiKind), ...effects],
+    call: async (way) => {
+      const said = await run(asking(server, way), way)
+      if (isRefused(said)) return { ok: false, why: said.refused }
+      const why = `${server.address} answers ${said.status}${said.errors === '' ? '' : `: ${said.errors}`}`
+      if (!isGood(said)) return { ok: false, why }
+      return { ok: true, output: Buffer.from(JSON.stringify(said.warnings)) }
+    },
+  }
+}
+
+/** What servers warned of when the steps ran. */
+export function vaultSettled(steps: readonly { readonly summary: string }[]): NonNullable<Plan['settle']> {
+  return (ends): Settled => {
+    const bad = ends.findIndex((e) => e.outcome !== 'done')
+    const failed = bad === -1 ? {} : { failed: `${steps[bad]!.summary}: ${ends[bad]!.stderr.toString('utf8')}` }
+    return { result: {}, warnings: ends.flatMap(warningsOf), ...failed }
+  }
+}
+
+function warningsOf({ outcome, stdout }: StepEnd): string[] {
+  if (outcome !== 'done' || stdout.length === 0) return []
+  try {
+    return (JSON.parse(stdout.toString('utf8')) as string[]).map((w) => `the server warns: ${w}`)
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,178 @@
+import type { Effect } from '../host/effect.ts'
+import { type Read, read } from '../host/read.ts'
+import { dataDifference } from '../host/reads/api.ts'
+import type { CallStep } from '../host/step.ts'
+import { keyKind } from './keys.ts'
+import { type Ask, vaultEffect, vaultKind, vaultStep } from './kind.ts'
+import { contentsKind, noSecret, secretKind } from './secrets.ts'
+import { isGood, isRefused, type Refused, type VaultSaid, type VaultServer } from './server.ts'
+
+/** A secrets engine or auth method. In a prediction undefined means not to be known before. */
+export interface Mount {
+  readonly type: string
+  readonly description: string
+  /** `version` of kv, and what else its type has; values are texts. */
+  readonly options: Readonly<Record<string, string>>
+  readonly local: boolean
+  /** What the server says; whether it is so is another question. */
+  readonly sealWrap: boolean
+  readonly externalEntropy: boolean
+  /** What can be tuned, under the server's names; what is not set is not there. */
+  readonly config: MountConfig
+  /** The directory of its storage. */
+  readonly uuid: string | undefined
+}
+
+export interface MountConfig {
+  /** Seconds; 0 is the system's own. */
+  readonly default_lease_ttl?: number
+  readonly max_lease_ttl?: number
+  readonly listing_visibility?: string
+  readonly token_type?: string
+  readonly audit_non_hmac_request_keys?: readonly string[]
+  readonly audit_non_hmac_response_keys?: readonly string[]
+  readonly passthrough_request_headers?: readonly string[]
+  readonly allowed_response_headers?: readonly string[]
+}
+
+/** By path without the slash at its end. */
+export type Mounts = ReadonlyMap<string, Mount>
+
+interface Question {
+  readonly server: VaultServer
+  readonly auth: boolean
+}
+
+const mountsKind = vaultKind<Question, Mounts>({
+  name: 'vault-mounts',
+  about: ({ server, auth }) => `the ${auth ? 'auth methods' : 'secrets engines'} of ${server.address}`,
+  answer: async ({ auth }, ask) => {
+    const said = await ask('GET', auth ? 'sys/auth' : 'sys/mounts')
+    if (isRefused(said)) return said
+    if (!isGood(said)) return { refused: `it answers ${said.status}: ${said.errors}` }
+    return new Map(Object.entries(said.data).flatMap(([path, data]) => mountOf(path, data)))
+  },
+  difference: (predicted, actual) => {
+    for (const path of new Set([...predicted.keys(), ...actual.keys()])) {
+      const [p, a] = [predicted.get(path), actual.get(path)]
+      if (!p || !a) return `${path}/ ${a ? 'is there' : 'is not there'}`
+      const found = dataDifference(p, a, `${path}/`)
+      if (found !== undefined) return found
+    }
+    return undefined
+  },
+})
+
+/** All that is mounted. */
+export function vaultMounts(server: VaultServer, auth = false): Read<Mounts | Refused> {
+  return read(mountsKind, { server, auth })
+}
+
+function mountOf(path: string, data: unknown): [string, Mount][] {
+  if (!path.endsWith('/') || typeof data !== 'object' || data === null) return []
+  const { type, description, options, local, seal_wrap, external_entropy_access, config, uuid } = data as Record<
+    string,
+    unknown
+  >
+  if (typeof type !== 'string') return []
+  const mount: Mount = {
+    type,
+    description: String(description ?? ''),
+    options: (options ?? {}) as Mount['options'],
+    local: local === true,
+    sealWrap: seal_wrap === true,
+    externalEntropy: external_entropy_access === true,
+    config: (config ?? {}) as MountConfig,
+    uuid: uuid === undefined ? undefined : String(uuid),
+  }
+  return [[path.slice(0, -1), mount]]
+}
+
+/** What it does to what is known that something is mounted, tuned or no longer there.
+ * @param fresh all that was in it is gone. */
+export function mountEffects(
+  because: string,
+  question: Question,
+  path: string,
+  after: Mount | undefined,
+  fresh: boolean,
+): Effect[] {
+  const { server, auth } = question
+  const mounts = vaultEffect(
+    because,
+    mountsKind,
+    question,
+    (q) => q.auth === auth,
+    (before) => {
+      const now = new Map(before)
+      if (after) now.set(path, after)
+      else now.delete(path)
+      return now
+    },
+  )
+  if (auth || !fresh) return [mounts]
+  return [
+    mounts,
+    vaultEffect(
+      because,
+      secretKind,
+      { server, mount: path, path: '', version: 1 },
+      (q) => q.mount === path,
+      () => noSecret,
+    ),
+    vaultEffect(
+      because,
+      keyKind,
+      { server, mount: path, name: '' },
+      (q) => q.mount === path,
+      () => ({}),
+    ),
+    vaultEffect(
+      because,
+      contentsKind,
+      { server, mount: path, type: '', version: 1 },
+      (q) => q.mount === path,
+      () => [],
+    ),
+  ]
+}
+
+/** Of a kv. */
+export function kvVersion({ options }: Mount): 1 | 2 {
+  return options.version === '2' ? 2 : 1
+}
+
+/** Makes, tunes or removes it. */
+export function mountChange(
+  summary: string,
+  server: VaultServer,
+  change: {
+    readonly auth: boolean
+    readonly path: string
+    readonly verb: 'make' | 'tune' | 'remove'
+    readonly body?: { readonly options?: Readonly<Record<string, string>> }
+  },
+  effects: readonly Effect[],
+): CallStep {
+  const { auth, path, verb, body } = change
+  const at = `${auth ? 'sys/auth' : 'sys/mounts'}/${path}`
+  return vaultStep(summary, server, effects, async (ask) => {
+    const said =
+      verb === 'remove' ? await ask('DELETE', at) : await ask('POST', verb === 'tune' ? `${at}/tune` : at, body)
+    if (isRefused(said) || !isGood(said) || body?.options?.version !== '2') return said
+    const ready = await kvReady(ask, path)
+    if (isRefused(ready) || ready.status === 400) return ready
+    // it was waited for
+    return { ...said, warnings: said.warnings.filter((w) => !/^Upgrading mount/.test(w)) }
+  })
+}
+
+/** A versioned kv that was just made is not ready at once. */
+async function kvReady(ask: Ask, path: string): Promise<VaultSaid | Refused> {
+  for (const end = Date.now() + 30_000; ; await new Promise((resolve) => setTimeout(resolve, 100))) {
+    const said = await ask('GET', `${path}/config`)
+    // a token may be allowed to mount, and not to look
+    if (isRefused(said)) return said.denied ? { status: 200, data: {}, warnings: [], errors: '' } : said
+    if (said.status !== 400 || Date.now() > end) return said
+  }
+}

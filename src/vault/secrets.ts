@@ -1,0 +1,117 @@
+import { isDeepStrictEqual } from 'node:util'
+import { type Effect, unknownEffect } from '../host/effect.ts'
+import { type Read, read } from '../host/read.ts'
+import { dataDifference } from '../host/reads/api.ts'
+import { vaultEffect, vaultKind } from './kind.ts'
+import { isGood, isRefused, type Refused, type VaultServer } from './server.ts'
+
+/** What is at a path of a kv engine. */
+export interface Secret {
+  /** Undefined where there is nothing, or the last version was deleted. */
+  readonly data: Readonly<Record<string, unknown>> | undefined
+  /** Of a versioned engine; 0 where there never was one. */
+  readonly version: number
+}
+
+export const noSecret: Secret = { data: undefined, version: 0 }
+
+interface Question {
+  readonly server: VaultServer
+  /** Path of the engine, and of the secret in it. */
+  readonly mount: string
+  readonly path: string
+  readonly version: 1 | 2
+}
+
+export const secretKind = vaultKind<Question, Secret>({
+  name: 'vault-secret',
+  about: ({ server, mount, path }) => `${mount}/${path} of ${server.address}`,
+  answer: async ({ mount, path, version }, ask) => {
+    const said = await ask('GET', version === 2 ? `${mount}/data/${path}` : `${mount}/${path}`)
+    if (isRefused(said)) return said
+    if (version === 1)
+      return said.status === 404 ? noSecret : isGood(said) ? { data: said.data, version: 0 } : odd(said)
+    // a version that was deleted answers 404, and says which one it was
+    const { metadata, data } = said.data as { metadata?: { version?: number }; data?: Secret['data'] | null }
+    if (isGood(said) || metadata) return { data: data ?? undefined, version: metadata?.version ?? 0 }
+    return said.status === 404 ? noSecret : odd(said)
+  },
+  difference: (p, a) => {
+    if (p.data === undefined || a.data === undefined)
+      return p.data === a.data
+        ? dataDifference(p.version, a.version, 'its version')
+        : a.data
+          ? 'it is there'
+          : 'it is not there'
+    return sameData(p.data, a.data)
+      ? dataDifference(p.version, a.version, 'its version')
+      : 'its data is not what was written'
+  },
+})
+
+const odd = (said: { status: number; errors: string }): Refused => ({
+  refused: `it answers ${said.status}: ${said.errors}`,
+})
+
+export function vaultSecret(server: VaultServer, mount: string, path: string, version: 1 | 2): Read<Secret | Refused> {
+  return read(secretKind, { server, mount, path, version })
+}
+
+/** Whether data is the same as JSON, whatever the order of its keys. */
+export function sameData(a: unknown, b: unknown): boolean {
+  return isDeepStrictEqual(a, b)
+}
+
+/** It is this afterwards; where it was written, its engine may list another name. */
+export function secretEffects(because: string, question: Question, after: Secret): Effect[] {
+  const { mount, path } = question
+  return [
+    vaultEffect(
+      because,
+      secretKind,
+      question,
+      (q) => q.mount === mount && q.path === path,
+      () => after,
+    ),
+    unknownEffect(because, (read) => read.kind === contentsKind && (read.question as Contents).mount === mount),
+  ]
+}
+
+interface Contents {
+  readonly server: VaultServer
+  readonly mount: string
+  readonly type: string
+  readonly version: 1 | 2
+}
+
+/** Names at the top of an engine; undefined where it has none that can be listed. */
+export const contentsKind = vaultKind<Contents, readonly string[] | undefined>({
+  name: 'vault-contents',
+  about: ({ server, mount }) => `what is in ${mount}/ of ${server.address}`,
+  answer: async ({ mount, type, version }, ask) => {
+    const lists: Readonly<Record<string, string>> = {
+      kv: version === 2 ? 'metadata' : '',
+      transit: 'keys',
+      pki: 'roles',
+      database: 'config',
+      ssh: 'roles',
+      userpass: 'users',
+      approle: 'role',
+    }
+    const at = lists[type]
+    if (at === undefined) return undefined
+    const said = await ask('GET', `${mount}/${at}${at === '' ? '' : '/'}`, undefined, '?list=true')
+    if (isRefused(said)) return said.denied ? undefined : said
+    return isGood(said) ? ((said.data.keys as readonly string[] | undefined) ?? []) : []
+  },
+  difference: () => undefined,
+})
+
+export function vaultContents(
+  server: VaultServer,
+  mount: string,
+  type: string,
+  version: 1 | 2,
+): Read<readonly string[] | undefined | Refused> {
+  return read(contentsKind, { server, mount, type, version })
+}

@@ -1,0 +1,34 @@
+// What modules that talk to Vault or OpenBao have in common.
+
+export { type AuditDevice, auditEffects, vaultAudits } from './audits.ts'
+
+export { noEntropy, noSealWrap, type VaultFeatures, vaultFeatures } from './features.ts'
+export { keyEffects, type TransitKey, vaultKey } from './keys.ts'
+export { type Ask, vaultEffect, vaultKind, vaultSettled, vaultStep } from './kind.ts'
+export {
+  kvVersion,
+  type Mount,
+  type MountConfig,
+  type Mounts,
+  mountChange,
+  mountEffects,
+  vaultMounts,
+} from './mounts.ts'
+export { policyEffects, vaultPolicy } from './policies.ts'
+export { noSecret, type Secret, sameData, secretEffects, vaultContents, vaultSecret } from './secrets.ts'
+export {
+  isGood,
+  isRefused,
+  knownLocals,
+  noToken,
+  type Refused,
+  sameServer,
+  type VaultSaid,
+  type VaultServer,
+  vaultLocals,
+  vaultParams,
+  vaultRequest,
+  vaultServer,
+  vaultServerParams,
+} from './server.ts'
+export { productText, refusal, unusable, type VaultStatus, vaultStatus } from './status.ts'
