@@ -69,8 +69,8 @@ export {
   ownershipSteps,
 } from './ownership.ts'
 export { inTheWay, type Placing, placedPlan, placeFile, wayBarred, withBackup } from './placing.ts'
-export { type OpenStore, openStore, StoreError, type StorePlace, settleStore } from './secrets/store.ts'
-export { type Stored, stored, textsOf } from './secrets/stored.ts'
+export { type OpenStore, openStore, StoreError, type StorePlace, settleStore, whoIs } from './secrets/store.ts'
+export { type Stored, stored } from './secrets/stored.ts'
 export { Unknown, UnknownValue } from './unknown.ts'
 export {
   arranged,

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir, userInfo } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { AgeError, encryptTo } from './age.ts'
@@ -25,6 +25,8 @@ export interface Intent {
   readonly pid: number
   /** Tells processes of one number apart, where the system says when they were started. */
   readonly born: string | undefined
+  /** It gave up: what came of it is not known, or lost. */
+  readonly ended?: true
   /** Whether it still is about to. */
   readonly alive: boolean
 }
@@ -94,7 +96,13 @@ export async function openStore({ path, recipients }: StorePlace, about: string)
     await abandon()
     throw unwritable(path, e)
   }
-  return { abandon, leave: close, put: async (content) => keep(path, file, Buffer.from(await seal(content))) }
+  const leave = async () => {
+    await close()
+    const { alive: _, ...intent } = intentAt(path)!
+    await writeFile(`${intentOf(path)}.new`, `${JSON.stringify({ ...intent, ended: true })}\n`, { mode: 0o600 })
+    await rename(`${intentOf(path)}.new`, intentOf(path))
+  }
+  return { abandon, leave, put: async (content) => keep(path, file, Buffer.from(await seal(content))) }
 }
 
 const taken = (path: string) =>
@@ -196,7 +204,8 @@ export function intentAt(path: string): Intent | undefined {
 /** Of another machine that shares the directory nobody here can tell: none takes longer than that. */
 const longest = 15 * 60_000
 
-function isAlive({ host, pid, born, at }: Intent): boolean {
+function isAlive({ host, pid, born, at, ended }: Intent): boolean {
+  if (ended) return false
   if (host !== hostname()) return Date.now() - Date.parse(at) < longest
   if (pid === 0) return false
   try {

@@ -8,7 +8,7 @@ export interface Stored {
   readonly state: 'empty' | 'stored' | 'left-beside'
   /** Somebody was, or is, about to fill it. */
   readonly intent: Intent | undefined
-  /** Undefined where there is none, or it can't be read. Every word of it is secret: `secretsOf`. */
+  /** Undefined where there is none, or it can't be read. It is secret. */
   readonly content: Buffer | undefined
   /** Why it can't be read. */
   readonly problem: string | undefined
@@ -52,11 +52,4 @@ export async function readStore(path: string, identity?: string): Promise<Stored
     if (e instanceof AgeError) return { ...there, problem: e.message, hint: e.hint }
     return { ...there, problem: `it can’t be read: ${(e as NodeJS.ErrnoException).code}` }
   }
-}
-
-/** All texts in data, at any depth: what is to be masked of a store. */
-export function textsOf(data: unknown): string[] {
-  if (typeof data === 'string') return [data]
-  if (data === null || typeof data !== 'object') return []
-  return Object.values(data).flatMap(textsOf)
 }

@@ -2,7 +2,8 @@ import type { ApiAnswer, ApiRequest, TlsTrust } from '../host/channel.ts'
 import type { Read } from '../host/read.ts'
 import { environmentSecret, type LocalFile, type LocalRead, localFile, localPlace } from '../local-read.ts'
 import type { Failure, Known, ModuleContext } from '../module.ts'
-import { type Stored, stored, textsOf } from '../secrets/stored.ts'
+import { type Stored, stored } from '../secrets/stored.ts'
+import { keptKeys } from './kept-keys.ts'
 
 // What all modules that talk to Vault or OpenBao have in common: where the server is, and who asks.
 
@@ -102,11 +103,9 @@ export function knownLocals(p: Params, known: Known): Locals {
 /** The one place that tokens come from. All that a store holds is hidden from here on. */
 export function vaultServer(p: Params, locals: Locals, context: ModuleContext): VaultServer {
   const { ca, vaultToken, baoToken, kept } = locals
-  const content = contentOf(kept)
-  for (const [name, value] of Object.entries(content))
-    if (!plainInStore.has(name)) for (const text of textsOf(value)) context.secret(text)
-  const root = content.root_token_pgp === true ? undefined : content.root_token
-  const own = [p.token, p.store === undefined ? undefined : String(root ?? '')].find((t) => t !== undefined && t !== '')
+  const keys = kept && keptKeys(kept, context.secret)
+  const root = keys?.root_token_pgp ? undefined : keys?.root_token
+  const own = [p.token, p.store === undefined ? undefined : (root ?? '')].find((t) => t !== undefined && t !== '')
   const token =
     own ?? (p.store === undefined ? [vaultToken, baoToken].find((t) => t !== undefined && t !== '') : undefined)
   if (token !== undefined) context.secret(token)
@@ -115,18 +114,6 @@ export function vaultServer(p: Params, locals: Locals, context: ModuleContext): 
     tls: { ca: ca?.bytes.toString('utf8'), serverName: p.tls_server_name, unverified: !p.validate_certs },
     namespace: p.namespace,
     token: token?.trim(),
-  }
-}
-
-/** What vault_init stores beside secrets, and reports show too. */
-const plainInStore = new Set(['address', 'product', 'version', 'seal', 'at'])
-
-function contentOf(kept: Stored | undefined): Readonly<Record<string, unknown>> {
-  try {
-    const data: unknown = JSON.parse(kept?.content?.toString('utf8') ?? '{}')
-    return typeof data === 'object' && data !== null ? (data as Record<string, unknown>) : {}
-  } catch {
-    return {}
   }
 }
 
@@ -141,7 +128,7 @@ export function noToken(p: Params, { kept }: Pick<Locals, 'kept'>): Failure {
   if (kept.problem !== undefined)
     return { failed: `${about}: ${kept.problem}`, ...(kept.hint === undefined ? {} : { hint: kept.hint }) }
   if (kept.state === 'empty') return { failed: `${about}: it is empty`, hint: 'vault_init fills it' }
-  if (contentOf(kept).root_token_pgp === true)
+  if (keptKeys(kept, () => {})?.root_token_pgp)
     return { failed: `${about} that can be used: the root token is encrypted by PGP`, hint: 'give `token`' }
   return { failed: about, hint: 'is it the file that vault_init wrote?' }
 }

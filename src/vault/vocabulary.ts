@@ -3,6 +3,8 @@
 export { type AuditDevice, auditEffects, vaultAudits } from './audits.ts'
 
 export { noEntropy, noSealWrap, type VaultFeatures, vaultFeatures } from './features.ts'
+export * as vaultInit from './init.ts'
+export { type KeptKeys, keptKeys } from './kept-keys.ts'
 export { keyEffects, type TransitKey, vaultKey } from './keys.ts'
 export { type Ask, vaultEffect, vaultKind, vaultSettled, vaultStep } from './kind.ts'
 export {
@@ -15,6 +17,7 @@ export {
   vaultMounts,
 } from './mounts.ts'
 export { policyEffects, vaultPolicy } from './policies.ts'
+export { type VaultState, vaultState } from './ready.ts'
 export { noSecret, type Secret, sameData, secretEffects, vaultContents, vaultSecret } from './secrets.ts'
 export {
   isGood,

@@ -1,0 +1,405 @@
+import {
+  answerEffect,
+  callsUnknown,
+  content,
+  defineModule,
+  type Failure,
+  fail,
+  isRefused,
+  type KeptKeys,
+  keptKeys,
+  knownLocals,
+  localFile,
+  localPlace,
+  type ModuleContext,
+  type Params,
+  type Refused,
+  refusal,
+  type Step,
+  type StepEnd,
+  type Stored,
+  settleStore,
+  stored,
+  Unknown,
+  type VaultServer,
+  type VaultState,
+  vaultInit,
+  vaultLocals,
+  vaultServer,
+  vaultServerParams,
+  vaultState,
+  vaultStatus,
+  whoIs,
+} from '../src/module.ts'
+
+const {
+  bringUp,
+  initialise,
+  isUp,
+  joinCluster,
+  peersOf,
+  pgpKey,
+  preflightParam,
+  preflightProblem,
+  preflightReads,
+  roleOf,
+  stateShown,
+} = vaultInit
+
+const params = {
+  type: 'object',
+  properties: {
+    ...vaultServerParams,
+    store: {
+      type: 'string',
+      description:
+        'A file on the controller that gets the keys and the root token, beside the playbook; it must not be there yet. Mode 0600.',
+    },
+    recipients: {
+      type: 'array',
+      items: { type: 'string', pattern: '^age1|<%' },
+      minItems: 1,
+      description: 'Who can decrypt the store: age recipients (`age1…`).',
+    },
+    plaintext: { type: 'boolean', default: false, description: 'The store is not encrypted.' },
+    identity: {
+      type: 'string',
+      description:
+        'A file on the controller with age identities, to unseal with keys from the store; otherwise what RUNBOOK_AGE_IDENTITY names.',
+    },
+    shares: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 255,
+      default: 1,
+      aliases: ['recovery_shares', 'secret_shares'],
+      description:
+        'Of how many parts the key is: the recovery key where a seal unseals the server, else the unseal key.',
+    },
+    threshold: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 255,
+      default: 1,
+      aliases: ['recovery_threshold', 'secret_threshold'],
+      description: 'How many of them are needed.',
+    },
+    pgp_keys: {
+      type: 'array',
+      items: { type: 'string' },
+      description: 'Files of the controller, a PGP public key for each part: only its holder can read it.',
+    },
+    root_token_pgp_key: {
+      type: 'string',
+      controllerPath: 'files',
+      description: 'A PGP public key: only its holder can read the root token.',
+    },
+    role: {
+      type: 'string',
+      enum: ['auto', 'first', 'join'],
+      default: 'auto',
+      description:
+        'Of a cluster on raft exactly one is initialised, the `first`; the others `join` it and are waited for. `auto`: a server whose configuration has no `retry_join` is a first.',
+    },
+    config: {
+      type: 'string',
+      hostPath: true,
+      default: '/etc/vault.d/vault.hcl',
+      description: 'The server’s configuration, to see which others it joins.',
+    },
+    hsm: preflightParam,
+    unchecked_seal: {
+      type: 'boolean',
+      default: false,
+      description: 'Initialises a server with the seal of an HSM although `hsm` is not given.',
+    },
+    timeout: { type: 'integer', minimum: 1, default: 60, description: 'Seconds until it has to be up.' },
+  },
+  exclusive: [['recipients', 'plaintext']],
+} as const
+
+type P = Params<typeof params>
+
+export default defineModule({
+  name: 'vault_init',
+  summary: 'Initialises a server of Vault or OpenBao once, keeps what it hands out, and unseals it.',
+  params,
+  examples: `- vault_init:
+    store: keys/<%= inventory_hostname %>.age
+    recipients: [age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq]
+    shares: 5
+    threshold: 3
+    hsm:
+      library: <%= fx.library %>
+      token_label: vault
+      pin_file: <%= pin.path %>
+      key_label: hsm_demo
+  register: vault
+- vault_init: { role: join }`,
+})({
+  reads: (p, context, known) => {
+    const server = serverOf(p, knownLocals(p, known), context)
+    const state = vaultState(server, p.timeout)
+    const now = known(state)
+    const bare = now && !isRefused(now) && !now.initialized
+    const config = bare ? content(p.config) : undefined
+    const text = config && known(config)?.bytes?.toString('utf8')
+    if (p.hsm?.pin !== undefined) context.secret(p.hsm.pin)
+    return {
+      ...vaultLocals(p, known),
+      state,
+      kept: p.store === undefined ? undefined : stored(known(localPlace(p.store))!, identityOf(p, known)),
+      place: localPlace(p.store ?? ''),
+      identity: localPlace(p.identity ?? ''),
+      config,
+      ...(bare && p.hsm ? preflightReads(p.hsm, known) : noHsm),
+      peers: text ? peersOf(server, text).map((peer) => vaultState(peer, 0)) : undefined,
+      tokenKey: localFile(p.root_token_pgp_key ?? ''),
+      ...Object.fromEntries((p.pgp_keys ?? []).map((path, i) => [`pgp${i}`, localFile(path)])),
+    }
+  },
+  plan: (p, a, context) => {
+    const wrong = wrongParams(p)
+    if (wrong) return wrong
+    if (isRefused(a.state)) return refusal(a.state)
+    const server = serverOf(p, a, context)
+    const files = { ...a } as unknown as Record<string, { bytes: Buffer } | undefined>
+    if (a.state.initialized) return initialised(p, { server, state: a.state, kept: a.kept, path: a.place }, context)
+    const peers = (a.peers ?? []) as readonly (VaultState | Refused)[]
+    const role = roleOf(p, server, a.config?.bytes?.toString('utf8'), peers)
+    if (typeof role !== 'string') return role
+    const lost = sealProblem(p, a.state, () => preflightProblem(p.hsm!, a.hsmSeen!, a.hsmBehind, a.hsmVariable))
+    if (lost) return lost
+    if (role === 'join')
+      return joining(
+        p,
+        { server, state: a.state, kept: a.kept, path: a.place },
+        p.identity === undefined ? undefined : a.identity,
+        context,
+      )
+    const blocked = storeBlocked(p, a.kept!, a.place, server)
+    if (blocked) return blocked
+    const pgp = pgpKeysOf(p, files)
+    if ('failed' in pgp) return pgp
+    const order: vaultInit.InitOrder = {
+      ...{ server, host: context.facts.hostname, product: a.state.product, version: a.state.version },
+      ...{ store: { path: a.place, recipients: p.recipients ?? [] }, autoUnseal: a.state.autoUnseal },
+      ...{ shares: p.shares, threshold: p.threshold, patience: p.timeout, secret: context.secret, ...pgp },
+    }
+    const kind = a.state.autoUnseal ? 'recovery' : 'unseal'
+    const summary = `initialise ${server.address} (${p.threshold} of ${p.shares} ${kind} keys) and keep them in ${p.store}`
+    const sealed = !a.state.autoUnseal && pgp.pgpKeys !== undefined
+    const after = { ...a.state, initialized: true, sealed, health: sealed ? 503 : 200 }
+    const step: Step = {
+      summary,
+      effects: effectsOf(summary, server, p, after),
+      call: (way, signal) => initialise(order, way, signal),
+    }
+    return planOf([step], after, p)
+  },
+})
+
+type Locals = Parameters<typeof vaultServer>[1]
+
+/** Nobody needs a token for this. */
+const serverOf = (p: P, locals: Locals, context: ModuleContext): VaultServer => ({
+  ...vaultServer(p, locals, context),
+  token: undefined,
+  namespace: undefined,
+})
+
+const identityOf = (p: P, known: Parameters<typeof knownLocals>[1]) =>
+  p.identity === undefined ? undefined : known(localPlace(p.identity))
+
+function wrongParams(p: P): Failure | undefined {
+  if (p.threshold > p.shares) return fail(`of ${p.shares} keys ${p.threshold} can’t be needed`)
+  if (p.shares > 1 && p.threshold === 1)
+    return fail('where one key is enough there is one', { hint: '`threshold` of 2 or more, or `shares: 1`' })
+  if (p.pgp_keys && p.pgp_keys.length !== p.shares)
+    return fail(`there are ${p.pgp_keys.length} PGP keys for ${p.shares} shares`, { hint: 'one for each' })
+  if (p.role === 'join') return undefined
+  if (p.store === undefined)
+    return fail('`store` is missing: what the server hands out once has to go somewhere', {
+      hint: 'a file on the controller',
+    })
+  if (!p.recipients && !p.plaintext)
+    return fail(`to whom is ${p.store} encrypted?`, { hint: '`recipients: [age1…]`, or `plaintext: true`' })
+  return undefined
+}
+
+interface There {
+  readonly server: VaultServer
+  readonly state: VaultState
+  readonly kept: Stored | undefined
+  readonly path: string
+}
+
+const noHsm = { hsmVariable: undefined, hsmSeen: undefined, hsmBehind: undefined }
+
+/** Why the server would be initialised and lost. */
+function sealProblem(p: P, { sealType }: VaultState, look: () => { message: string; hint: string } | undefined) {
+  if (p.hsm) {
+    const problem = look()
+    return (
+      problem &&
+      fail(`the seal’s key can’t be used, the server would be lost: ${problem.message}`, { hint: problem.hint })
+    )
+  }
+  if (sealType !== 'pkcs11' || p.unchecked_seal) return undefined
+  return fail(
+    'the seal is an HSM’s, and its key was not looked at: a server that can’t use it is initialised all the same, and lost',
+    {
+      hint: 'give `hsm` with library, token, PIN and key, or `unchecked_seal: true`',
+    },
+  )
+}
+
+/** Why nothing may be put into the store. */
+function storeBlocked(p: P, kept: Stored, path: string, { address }: VaultServer): Failure | undefined {
+  if (kept.state !== 'empty')
+    return fail(
+      `${p.store} is there already, and ${address} is not initialised: it holds keys of another server, or of one whose storage is gone`,
+      {
+        hint: `move it away if nobody needs it any more, or name another \`store\` (${path})`,
+      },
+    )
+  if (kept.intent?.alive)
+    return fail(`another run initialises it: ${whoIs(kept.intent)}`, { hint: 'wait for it to end' })
+  return undefined
+}
+
+function pgpKeysOf(p: P, files: Record<string, { bytes: Buffer } | undefined>) {
+  const read = (path: string, file: { bytes: Buffer } | undefined): string => {
+    if (!file) throw new RangeError(`there is no ${path} on the controller`)
+    return pgpKey(file.bytes)
+  }
+  try {
+    return {
+      pgpKeys: p.pgp_keys?.map((path, i) => read(path, files[`pgp${i}`])),
+      rootTokenPgpKey: p.root_token_pgp_key === undefined ? undefined : read(p.root_token_pgp_key, files.tokenKey),
+    }
+  } catch (e) {
+    if (e instanceof RangeError) return fail(`the PGP keys can’t be used: ${e.message}`)
+    throw e
+  }
+}
+
+function effectsOf(because: string, server: VaultServer, p: P, after: VaultState) {
+  return [
+    callsUnknown(because),
+    answerEffect(vaultState(server, p.timeout), after),
+    answerEffect(vaultStatus(server), after),
+  ]
+}
+
+function initialised(p: P, there: There, context: ModuleContext) {
+  const { server, state, kept, path } = there
+  if (kept?.state === 'empty' && kept.intent) return unfinished(there, kept.intent)
+  const settling = kept?.state === 'left-beside' ? [leftBeside(p, path)] : []
+  const warnings = kept?.open ? [`others may read ${p.store}: it should be 0600`] : []
+  if (isUp(state)) return planOf(settling, state, p, warnings)
+  const keys = kept && keptKeys(kept, context.secret)
+  if (state.sealed && !state.autoUnseal) {
+    const no = cannotUnseal(p, server, kept, keys)
+    if (no) return no
+  }
+  const unseals = state.sealed && !state.autoUnseal
+  const summary = unseals ? `unseal ${server.address} with keys from ${p.store}` : `wait until ${server.address} is up`
+  const after = { ...state, sealed: false, health: 200 }
+  const order = { server, patience: p.timeout, autoUnseal: state.autoUnseal }
+  const step: Step = {
+    summary,
+    effects: effectsOf(summary, server, p, after),
+    ...(unseals ? {} : { harmless: true }),
+    call: (way, signal) => bringUp(order, unseals ? keys : undefined, way, signal),
+  }
+  return planOf([...settling, step], after, p, warnings)
+}
+
+function leftBeside(p: P, path: string): Step {
+  const summary = `bring ${p.store}, which an interrupted run left beside, to its place`
+  return {
+    summary,
+    effects: [callsUnknown(summary, (read) => read.key === stored(path).key)],
+    call: async () => {
+      await settleStore(path)
+      return { ok: true }
+    },
+  }
+}
+
+/** An earlier run said that it would, and never that it had. */
+function unfinished({ server, state, path }: There, intent: NonNullable<Stored['intent']>): Failure {
+  if (intent.alive) return fail(`another run initialises it: ${whoIs(intent)}`, { hint: 'wait for it to end' })
+  return fail(
+    `${server.address} is initialised, and the run that was about to do so (${whoIs(intent)}) never came to keep its keys: they are lost, unless somebody else initialised it since`,
+    {
+      hint: `who has the keys removes ${path}.intent; else nothing is lost but an empty server: stop it, empty its storage (${state.storage}), start it, and run this again`,
+      result: stateShown(state),
+    },
+  )
+}
+
+function cannotUnseal(
+  p: P,
+  { address }: VaultServer,
+  kept: Stored | undefined,
+  keys: KeptKeys | undefined,
+): Failure | undefined {
+  if (!kept || kept.state === 'empty')
+    return fail(`${address} is sealed, and its keys are not in a store of this controller`, {
+      hint:
+        p.store === undefined ? 'name it with `store`' : `they were not kept in ${p.store}: who has them unseals it`,
+    })
+  if (kept.problem !== undefined)
+    return fail(
+      `${address} is sealed, and ${p.store} can’t be read: ${kept.problem}`,
+      kept.hint ? { hint: kept.hint } : {},
+    )
+  if (!keys) return fail(`${address} is sealed, and ${p.store} holds no keys`)
+  if (keys.keys_pgp)
+    return fail(`${address} is sealed, and its keys are encrypted to their holders`, { hint: 'they unseal it' })
+  return undefined
+}
+
+function joining(p: P, { server, state, path }: There, identity: string | undefined, context: ModuleContext) {
+  const summary = `wait until ${server.address} has joined its cluster`
+  const after = { ...state, initialized: true, sealed: false, health: 429 }
+  const order = { server, patience: p.timeout, autoUnseal: state.autoUnseal, secret: context.secret }
+  const step: Step = {
+    summary,
+    harmless: true,
+    effects: effectsOf(summary, server, p, after),
+    call: (way, signal) =>
+      joinCluster({ ...order, store: p.store === undefined ? undefined : { path, identity } }, way, signal),
+  }
+  return planOf([step], after, p)
+}
+
+/** @param after what the server will be. */
+function planOf(steps: readonly Step[], after: VaultState, p: P, warnings: readonly string[] = []) {
+  const more = p.store === undefined ? {} : { store: p.store }
+  const shown = { ...stateShown(after), ...more }
+  const last = steps.at(-1)
+  if (!last) return { steps, result: shown, warnings }
+  const later = new Unknown(last.summary)
+  return {
+    steps,
+    result: { ...shown, leader: later, is_leader: later },
+    warnings,
+    settle: (ends: readonly StepEnd[]) => settledBy(steps, ends),
+  }
+}
+
+function settledBy(steps: readonly Step[], ends: readonly StepEnd[]) {
+  const bad = ends.findIndex((e) => e.outcome !== 'done')
+  const end = ends[bad === -1 ? ends.length - 1 : bad]!
+  const text = end.stdout.toString('utf8')
+  const { hint, state = {}, warnings = [] } = (text === '' ? {} : JSON.parse(text)) as vaultInit.InitSaid
+  const why = end.stderr.toString('utf8')
+  return {
+    result: state,
+    warnings,
+    ...(bad === -1 ? {} : { failed: why === '' ? steps[bad]!.summary : why, ...(hint === undefined ? {} : { hint }) }),
+  }
+}

@@ -1,0 +1,7 @@
+// What vault_init is made of.
+
+export { peersOf, roleOf } from './cluster.ts'
+export { bringUp, type InitOrder, type InitSaid, initialise, joinCluster } from './initialise.ts'
+export { pgpKey } from './kept-keys.ts'
+export { preflightParam, preflightProblem, preflightReads } from './preflight.ts'
+export { isUp, stateShown } from './ready.ts'

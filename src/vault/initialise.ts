@@ -1,0 +1,245 @@
+import type { ApiAnswer, Way } from '../host/channel.ts'
+import type { CallEnd } from '../host/step.ts'
+import { type OpenStore, openStore, StoreError, type StorePlace } from '../secrets/store.ts'
+import { readStore } from '../secrets/stored.ts'
+import { type KeptKeys, keptKeys, printKeys } from './kept-keys.ts'
+import { asking } from './kind.ts'
+import { isUp, settled, stateShown, type VaultState } from './ready.ts'
+import { errorsIn, isRefused, type VaultServer, vaultRequest } from './server.ts'
+
+/** How a server is to be initialised. */
+export interface InitOrder {
+  readonly server: VaultServer
+  readonly host: string
+  readonly product: string
+  readonly version: string
+  readonly store: StorePlace
+  readonly autoUnseal: boolean
+  readonly shares: number
+  readonly threshold: number
+  /** Base64, one for each share. */
+  readonly pgpKeys: readonly string[] | undefined
+  readonly rootTokenPgpKey: string | undefined
+  /** Seconds until it has to be up. */
+  readonly patience: number
+  readonly secret: (value: string) => void
+}
+
+/** Seconds: a cluster's first election takes a while, and nothing is worse than not to wait for the answer. */
+const callPatience = 180
+
+/** What a step says of itself on its output. */
+export interface InitSaid {
+  readonly hint?: string
+  readonly state?: Record<string, unknown>
+  readonly warnings?: readonly string[]
+}
+
+export const said = (more: InitSaid) => Buffer.from(JSON.stringify(more))
+
+const failure = (why: string, hint?: string): CallEnd => ({
+  ok: false,
+  why,
+  output: said(hint === undefined ? {} : { hint }),
+})
+
+/** Initialises a server at most once. The store is taken before, and filled before anything is told. */
+export async function initialise(order: InitOrder, way: Way, signal: AbortSignal): Promise<CallEnd> {
+  const { server, store: place } = order
+  let store: OpenStore
+  try {
+    store = await openStore(place, `initialise ${server.address} of ${order.host}`)
+  } catch (e) {
+    if (e instanceof StoreError) return failure(e.message, e.hint)
+    throw e
+  }
+  let called = false
+  try {
+    const before = await isInitialised(server, way)
+    if (before !== false) {
+      await store.abandon()
+      if (before === true)
+        return failure(`${server.address} was initialised by somebody else meanwhile`, elsewhere(place))
+      return failure(`${server.address} does not say whether it is initialised: ${before.unclear}`, 'nothing was done')
+    }
+    if (signal.aborted) {
+      await store.abandon()
+      return failure('it was interrupted before anything was done')
+    }
+    called = true
+    const answer = await way.api({ ...vaultRequest(server, 'PUT', 'sys/init', bodyOf(order)), timeout: callPatience })
+    const keys = keysIn(answer, order)
+    if (!keys) return await withoutKeys(order, answer, way, store)
+    for (const secret of [...keys.keys, keys.root_token]) order.secret(secret)
+    await store.put(printKeys(keys))
+    return await bringUp(order, keys, way, signal)
+  } catch (e) {
+    // what was asked may have been done
+    await (called ? store.leave() : store.abandon())
+    if (e instanceof StoreError) return failure(`${server.address} was initialised, but ${e.message}`, e.hint)
+    throw e
+  }
+}
+
+export function bodyOf({
+  autoUnseal,
+  shares,
+  threshold,
+  pgpKeys,
+  rootTokenPgpKey,
+}: InitOrder): Record<string, unknown> {
+  const kind = autoUnseal ? 'recovery' : 'secret'
+  return {
+    [`${kind}_shares`]: shares,
+    [`${kind}_threshold`]: threshold,
+    ...(pgpKeys ? { [autoUnseal ? 'recovery_pgp_keys' : 'pgp_keys']: pgpKeys } : {}),
+    ...(rootTokenPgpKey === undefined ? {} : { root_token_pgp_key: rootTokenPgpKey }),
+  }
+}
+
+function keysIn(answer: ApiAnswer, order: InitOrder): KeptKeys | undefined {
+  if ('unreachable' in answer || answer.status !== 200) return undefined
+  const body = answer.body as Record<string, unknown> | undefined
+  if (typeof body?.root_token !== 'string') return undefined
+  const keys = order.autoUnseal ? body.recovery_keys_base64 : body.keys_base64
+  return {
+    address: order.server.address,
+    host: order.host,
+    product: order.product,
+    version: order.version,
+    at: new Date().toISOString(),
+    kind: order.autoUnseal ? 'recovery' : 'unseal',
+    shares: order.shares,
+    threshold: order.threshold,
+    keys: Array.isArray(keys) ? keys.map(String) : [],
+    keys_pgp: order.pgpKeys !== undefined,
+    root_token: body.root_token,
+    root_token_pgp: order.rootTokenPgpKey !== undefined,
+  }
+}
+
+const elsewhere = ({ path }: StorePlace) =>
+  `its keys went to whoever did that, not to ${path}; run this again: it is left as it is`
+
+const wayOut = (storage: string) =>
+  `nothing is lost but an empty server: find what was wrong with its seal, stop it, empty its storage${storage === '' ? '' : ` (${storage})`}, start it, and run this again`
+
+/** It gave no keys: what that means its own word tells, not the status of its answer. */
+async function withoutKeys(order: InitOrder, answer: ApiAnswer, way: Way, store: OpenStore): Promise<CallEnd> {
+  const { server } = order
+  const reply = 'unreachable' in answer ? undefined : errorsIn(answer.body)
+  const answered =
+    'unreachable' in answer ? answer.unreachable : `it answers ${answer.status}${reply === '' ? '' : `: ${reply}`}`
+  const now = await isInitialised(server, way, 'unreachable' in answer && answer.sent ? 20 : 5)
+  if (now === false) {
+    await store.abandon()
+    return failure(
+      `${server.address} was not initialised, nothing happened: ${answered}`,
+      'correct that, and run this again',
+    )
+  }
+  if (now !== true) {
+    await store.leave()
+    return failure(
+      `whether ${server.address} was initialised is not known: ${answered}; since then ${now.unclear}`,
+      'run this again once it answers: it will say so',
+    )
+  }
+  if (reply !== undefined && /already initiali[sz]ed/i.test(reply)) {
+    await store.abandon()
+    return failure(`${server.address} was initialised by somebody else at the same moment`, elsewhere(order.store))
+  }
+  await store.leave()
+  const state = await settled(server, way, 0, () => true)
+  return failure(
+    `${server.address} is initialised now, and its keys are lost: nobody was handed them, and nobody can be (${answered})`,
+    wayOut(isRefused(state) ? '' : state.storage),
+  )
+}
+
+/** @param seconds that it is given to say so: it answers late while it is at it. */
+async function isInitialised(
+  server: VaultServer,
+  way: Way,
+  seconds = 10,
+): Promise<boolean | { readonly unclear: string }> {
+  const ask = asking({ ...server, token: undefined, namespace: undefined }, way)
+  for (const late = Date.now() + seconds * 1000; ; await new Promise((r) => setTimeout(r, 300))) {
+    const said = await ask('GET', 'sys/init')
+    const known = !isRefused(said) && typeof said.data.initialized === 'boolean'
+    if (known && (said.data.initialized === true || Date.now() >= late || seconds <= 10))
+      return said.data.initialized as boolean
+    if (Date.now() >= late) return { unclear: isRefused(said) ? said.refused : `it answers ${said.status}` }
+  }
+}
+
+/** Unseals it where that is for people's keys, and waits until it is up. */
+export async function bringUp(
+  order: Pick<InitOrder, 'server' | 'patience' | 'autoUnseal'>,
+  keys: KeptKeys | undefined,
+  way: Way,
+  signal: AbortSignal,
+): Promise<CallEnd> {
+  const { server, patience } = order
+  if (!order.autoUnseal && keys?.keys_pgp) {
+    const state = await settled(server, way, 0, () => true)
+    const warnings = [`${server.address} is sealed: its unseal keys are encrypted to their holders, who unseal it`]
+    return { ok: true, output: said({ warnings, ...(isRefused(state) ? {} : { state: stateShown(state) }) }) }
+  }
+  const sealed = order.autoUnseal || !keys ? undefined : await unseal(server, keys, way)
+  if (sealed !== undefined) return failure(sealed, 'the keys are in the store')
+  const state = await settled(server, way, patience, isUp, signal)
+  if (isUp(state)) return { ok: true, output: said({ state: stateShown(state as VaultState) }) }
+  if (isRefused(state)) return failure(`it does not answer any more: ${state.refused}`, state.hint)
+  const why = state.sealed ? 'is still sealed' : 'has no leader'
+  return failure(
+    `${server.address} ${why} after ${patience} s`,
+    state.autoUnseal ? 'does its HSM answer? hsm_probe says so, and its log' : 'its log may say why',
+  )
+}
+
+/** @returns why it can’t be. */
+async function unseal(server: VaultServer, { keys, threshold }: KeptKeys, way: Way): Promise<string | undefined> {
+  const ask = asking({ ...server, token: undefined, namespace: undefined }, way)
+  for (const key of keys.slice(0, threshold)) {
+    const told = await ask('PUT', 'sys/unseal', { key })
+    if (isRefused(told)) return `${server.address} could not be unsealed: ${told.refused}`
+    if (told.status !== 200)
+      return `${server.address} does not take an unseal key: it answers ${told.status}: ${told.errors}`
+    if (told.data.sealed === false) return undefined
+  }
+  // one that joins a cluster is unsealed a little later
+  return undefined
+}
+
+/** Waits until a server that others take into their cluster is one of them, and up. */
+export async function joinCluster(
+  order: {
+    readonly server: VaultServer
+    readonly patience: number
+    readonly secret: (value: string) => void
+    /** Where the keys are, for seals that people open. */
+    readonly store: { readonly path: string; readonly identity: string | undefined } | undefined
+  },
+  way: Way,
+  signal: AbortSignal,
+): Promise<CallEnd> {
+  const { server, patience } = order
+  const state = await settled(server, way, patience, (s) => !isRefused(s) && s.initialized, signal)
+  if (isRefused(state)) return failure(`it does not answer: ${state.refused}`, state.hint)
+  if (!state.initialized)
+    return failure(
+      `${server.address} has not joined its cluster after ${patience} s, and is not initialised here: that would make a second one`,
+      'is the first one up, does `retry_join` name it, and has this one the same seal and key? Its log says why',
+    )
+  const auto = { server, patience, autoUnseal: true }
+  if (state.autoUnseal || !state.sealed) return bringUp(auto, undefined, way, signal)
+  const kept = order.store && (await readStore(order.store.path, order.store.identity))
+  const keys = kept && keptKeys(kept, order.secret)
+  if (!keys)
+    return failure(
+      `${server.address} has joined and is sealed: ${kept?.problem ?? 'its unseal keys are in no store that was named'}`,
+      kept?.hint ?? 'name the store of the first with `store`',
+    )
+  return bringUp({ ...auto, autoUnseal: false }, keys, way, signal)
+}

@@ -1,0 +1,111 @@
+import type { Way } from '../host/channel.ts'
+import { type CallKind, type Read, read } from '../host/read.ts'
+import { type Ask, asking } from './kind.ts'
+import { isRefused, type Refused, type VaultServer } from './server.ts'
+import { type VaultStatus, vaultStatus } from './status.ts'
+
+/** What a server says of itself and of its cluster. */
+export interface VaultState extends VaultStatus {
+  readonly ha: boolean
+  /** The address of the leader; empty where there is none, or none is needed. */
+  readonly leader: string
+  readonly isLeader: boolean
+  /** Of the unseal keys that it takes. */
+  readonly threshold: number
+  readonly shares: number
+}
+
+interface Question {
+  readonly server: VaultServer
+  /** Seconds that it is given. */
+  readonly patience: number
+}
+
+/** Servers that did not answer before, by the way to their host. */
+const silent = new WeakMap<Way, Set<string>>()
+
+/** Who answers, and in what state. A server that did not answer when it was asked before in this run is given time: what has
+ * been done since may have started it. One that is there to be initialised, or unseals itself, is waited for too. */
+export function vaultState(server: VaultServer, patience: number): Read<VaultState | Refused> {
+  return read(stateKind, { server: { ...server, token: undefined, namespace: undefined }, patience })
+}
+
+export const stateKind: CallKind<Question, VaultState | Refused> = {
+  name: 'vault-state',
+  key: ({ server, patience }) => `${vaultStatus(server).key} ${patience}`,
+  about: ({ server }) => `the state of ${server.address}`,
+  call: async ({ server, patience }, way) => {
+    const before = silent.get(way)?.has(server.address)
+    const state = await settled(server, way, before ? patience : 0, (s) => !isRefused(s) && !isUnsealing(s))
+    if (isRefused(state)) silent.set(way, (silent.get(way) ?? new Set()).add(server.address))
+    return state
+  },
+  difference: (predicted, actual) => {
+    if (isRefused(actual)) return actual.refused
+    if (isRefused(predicted)) return 'it answers'
+    for (const field of ['initialized', 'sealed'] as const)
+      if (predicted[field] !== actual[field]) return `${field} was to be ${predicted[field]}, it is ${actual[field]}`
+    return undefined
+  },
+}
+
+/** It reaches its seal by itself, or not. */
+const isUnsealing = (s: VaultState) => s.initialized && s.sealed && s.autoUnseal
+
+/** Asks until it is so, or the time is over.
+ * @returns what was said last. */
+export async function settled(
+  server: VaultServer,
+  way: Way,
+  seconds: number,
+  isSo: (state: VaultState | Refused) => boolean,
+  signal?: AbortSignal,
+): Promise<VaultState | Refused> {
+  for (const late = Date.now() + seconds * 1000; ; await new Promise((r) => setTimeout(r, 150))) {
+    const state = await stateOf(server, way)
+    if (isSo(state) || Date.now() >= late || signal?.aborted) return state
+  }
+}
+
+async function stateOf(server: VaultServer, way: Way): Promise<VaultState | Refused> {
+  const { kind, question } = vaultStatus(server)
+  const ask: Ask = asking(server, way)
+  const [status, leader, seal] = await Promise.all([
+    kind.call!(question, way),
+    ask('GET', 'sys/leader'),
+    ask('GET', 'sys/seal-status'),
+  ])
+  if (isRefused(status)) return status
+  const of = (said: typeof leader) => (isRefused(said) ? {} : said.data)
+  const [l, s] = [of(leader), of(seal)]
+  return {
+    ...status,
+    ha: l.ha_enabled === true,
+    leader: String(l.leader_address ?? ''),
+    isLeader: !status.sealed && (l.is_self === true || l.ha_enabled === false),
+    threshold: Number(s.t ?? 0),
+    shares: Number(s.n ?? 0),
+  }
+}
+
+/** It does its work, or stands by for another that does. One that answers 429 may have no leader, or be about to be it. */
+export function isUp(s: VaultState | Refused): boolean {
+  if (isRefused(s) || s.sealed) return false
+  return s.health === 200 || ([429, 472, 473].includes(s.health) && s.leader !== '' && !s.isLeader)
+}
+
+/** What a state is, as a result gives it. */
+export function stateShown(s: VaultState): Record<string, unknown> {
+  return {
+    product: s.product,
+    version: `${s.version}${s.edition === '' ? '' : `+${s.edition}`}`,
+    seal_type: s.sealType,
+    auto_unseal: s.autoUnseal,
+    initialized: s.initialized,
+    sealed: s.sealed,
+    storage: s.storage,
+    ha: s.ha,
+    leader: s.leader,
+    is_leader: s.isLeader,
+  }
+}

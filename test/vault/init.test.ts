@@ -1,0 +1,396 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { generateIdentity, identityToRecipient } from 'age-encryption'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { readStore } from '../../src/secrets/stored.ts'
+import { parseKeys } from '../../src/vault/kept-keys.ts'
+import { type Ran, run } from '../engine/scratch.ts'
+import { whyNoServers } from '../lab/bao.ts'
+import { answers, type BareBao, bareBao, ownSeal, standIn, type Trick } from './bare-bao.ts'
+
+// Real servers, each with what can go wrong when it is initialised.
+
+const root = mkdtempSync(join(tmpdir(), 'init-'))
+process.on('exit', () => rmSync(root, { recursive: true, force: true }))
+const identity = await generateIdentity()
+const identityFile = join(root, 'identity')
+writeFileSync(identityFile, identity, { mode: 0o600 })
+const recipients = [await identityToRecipient(identity)]
+
+let stores = 0
+const newStore = () => {
+  const dir = mkdtempSync(join(root, 'store-'))
+  return join(dir, `keys-${++stores}.age`)
+}
+
+const play = (...tasks: object[]) => JSON.stringify([{ hosts: 'all', gather_facts: false, tasks }])
+const init = (address: string, store: string, more: object = {}) => ({
+  vault_init: { address, store, recipients, identity: identityFile, timeout: 20, config: '/none', ...more },
+})
+const lines = (ran: Ran) =>
+  ran.tasks.map(
+    (t) => `${t.status} ${t.changes.join('; ')}${t.message ? `: ${t.message}` : ''}${t.hint ? ` (${t.hint})` : ''}`,
+  )
+const apply = async (task: object) => {
+  const ran = await run('apply', play(task))
+  return { line: lines(ran).join(), ran }
+}
+const keysIn = async (store: string) => parseKeys((await readStore(store, identityFile)).content!)!
+
+/** Nothing that a server handed out is in what was told. */
+async function isSilent(store: string, ...runs: Ran[]): Promise<void> {
+  const { root_token, keys } = await keysIn(store)
+  const told = JSON.stringify(runs.map((r) => r.events))
+  for (const secret of [root_token, ...keys]) {
+    assert.ok(secret.length > 10)
+    for (const form of [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64').replace(/.=*$/, '')])
+      assert.not(told.includes(form))
+  }
+}
+
+async function bare(seal: string | undefined): Promise<BareBao> {
+  const bao = await bareBao({ seal })
+  await bao.start()
+  await answers(bao.address, bao.log)
+  return bao
+}
+
+const reason = whyNoServers()
+if (reason !== undefined) console.log(`SKIP servers that are initialised: ${reason}`)
+const check = (name: string, body: () => Promise<void>) => (reason === undefined ? test(name, body) : void 0)
+if (reason !== undefined) test.skip('servers that are initialised')
+
+check('a seal of its own: recovery keys go to the store, and a second run does nothing', async () => {
+  const bao = await bare(ownSeal)
+  const store = newStore()
+  const task = { ...init(bao.address, store, { shares: 3, threshold: 2 }), register: 'it' }
+  const asks = {
+    assert: {
+      that: [
+        "it.product === 'OpenBao'",
+        'it.initialized',
+        '!it.sealed',
+        'it.auto_unseal',
+        `it.leader === '${bao.address}'`,
+        'it.is_leader',
+      ],
+    },
+  }
+  const predicted = await run('check', play(task))
+  assert.equal(readdirSync(join(store, '..')), [])
+  const done = await run('apply', play(task, asks))
+  assert.equal(lines(done), [lines(predicted)[0], 'ok '])
+  assert.equal(done.warnings, [])
+  const kept = await keysIn(store)
+  assert.equal(
+    [kept.kind, kept.shares, kept.threshold, kept.keys.length, kept.address],
+    ['recovery', 3, 2, 3, bao.address],
+  )
+  assert.is((await bao.ask('auth/token/lookup-self', kept.root_token)).status, 200)
+  assert.is(statSync(store).mode & 0o7777, 0o600)
+  assert.not(readFileSync(store, 'latin1').includes(kept.root_token))
+  const again = await run('apply', play(task, asks))
+  assert.equal(lines(again), ['ok ', 'ok '])
+  await isSilent(store, predicted, done, again)
+  // from another controller, and without an identity
+  assert.is((await apply(init(bao.address, newStore(), { identity: '/none' }))).line, 'ok ')
+  await bao.kill()
+})
+
+check('people’s keys: it is unsealed with them, after a restart too', async () => {
+  const bao = await bare(undefined)
+  const store = newStore()
+  const task = init(bao.address, store, { shares: 3, threshold: 2 })
+  const predicted = await run('check', play(task))
+  const done = await run('apply', play(task))
+  assert.equal(lines(done), lines(predicted))
+  assert.is((await bao.ask('sys/health')).status, 200)
+  await bao.kill()
+  await bao.start()
+  await answers(bao.address, bao.log)
+  assert.match(
+    (await apply(init(bao.address, store, { identity: '/none' }))).line,
+    /^failed .*is sealed, and .* can’t be read: the age identity \/none/,
+  )
+  const foreseen = await run('check', play(task))
+  const opened = await run('apply', play(task))
+  assert.match(lines(opened)[0]!, /^changed unseal http/)
+  assert.equal(lines(opened), lines(foreseen))
+  assert.is((await bao.ask('sys/health')).status, 200)
+  assert.equal(lines(await run('apply', play(task))), ['ok '])
+  await isSilent(store, done, opened)
+  await bao.kill()
+})
+
+check('plaintext has to be said', async () => {
+  const bao = await bare(ownSeal)
+  const store = newStore()
+  assert.match((await apply(init(bao.address, store, { recipients: undefined }))).line, /to whom is .* encrypted/)
+  const done = await apply(init(bao.address, store, { recipients: undefined, plaintext: true }))
+  assert.match(done.line, /^changed/)
+  assert.ok(JSON.parse(readFileSync(store, 'utf8')).root_token)
+  assert.is(statSync(store).mode & 0o7777, 0o600)
+  await isSilent(store, done.ran)
+  await bao.kill()
+})
+
+check('keys and token for the holders of PGP keys alone', async () => {
+  const home = mkdtempSync(join(root, 'gpg-'))
+  const gpg = (args: string[], input?: Buffer) => {
+    const done = spawnSync(
+      'gpg',
+      ['--homedir', home, '--batch', '--pinentry-mode', 'loopback', '--passphrase', '', ...args],
+      input ? { input } : {},
+    )
+    assert.is(done.status, 0, String(done.stderr))
+    return done.stdout
+  }
+  gpg(['--quick-generate-key', 'holder', 'rsa2048', 'encr', 'never'])
+  const [armoured, binary] = [join(home, 'holder.asc'), join(home, 'holder.gpg')]
+  writeFileSync(armoured, gpg(['--armor', '--export']))
+  writeFileSync(binary, gpg(['--export']))
+  const bao = await bare(undefined)
+  const store = newStore()
+  const task = init(bao.address, store, {
+    shares: 2,
+    threshold: 2,
+    pgp_keys: [armoured, binary],
+    root_token_pgp_key: armoured,
+  })
+  const { ran } = await apply(task)
+  assert.match(lines(ran)[0]!, /^changed/)
+  assert.match(ran.warnings.join(), /is sealed: its unseal keys are encrypted/)
+  const kept = await keysIn(store)
+  const token = gpg(['--decrypt'], Buffer.from(kept.root_token, 'base64')).toString().trim()
+  const keys = kept.keys.map((k) => gpg(['--decrypt'], Buffer.from(k, 'base64')).toString().trim())
+  for (const key of keys) await bao.ask('sys/unseal', '', { key })
+  while ((await bao.ask('sys/health')).status !== 200) await new Promise((r) => setTimeout(r, 50))
+  assert.is((await bao.ask('auth/token/lookup-self', token)).status, 200)
+  assert.equal([kept.keys_pgp, kept.root_token_pgp], [true, true])
+  assert.match((await apply(init(bao.address, newStore(), { pgp_keys: [armoured] }))).line, /^ok/)
+  spawnSync('gpgconf', ['--homedir', home, '--kill', 'all'])
+  await bao.kill()
+})
+
+check('what is wrong is found before anything is done', async () => {
+  const bao = await bare(ownSeal)
+  const line = async (more: object, store = newStore()) => (await apply(init(bao.address, store, more))).line
+  assert.match(await line({ shares: 1, threshold: 2 }), /of 1 keys 2 can’t be needed/)
+  assert.match(await line({ shares: 3 }), /where one key is enough there is one/)
+  assert.match(await line({ shares: 2, threshold: 2, pgp_keys: ['/none'] }), /1 PGP keys for 2 shares/)
+  assert.match(await line({ pgp_keys: ['/none'] }), /there is no \/none on the controller/)
+  assert.match(await line({ pgp_keys: ['/etc/passwd'] }), /no PGP public key/)
+  assert.match(await line({ recipients: ['age1none'] }), /`age1none` is no age recipient/)
+  assert.match(await line({}, '/none/keys.age'), /its directory is not there .*nothing was done/)
+  assert.match(await line({ store: undefined }), /`store` is missing/)
+  const there = newStore()
+  writeFileSync(there, 'keys of somebody')
+  assert.match(await line({}, there), /is there already, and .* is not initialised: it holds keys of another/)
+  assert.is(readFileSync(there, 'utf8'), 'keys of somebody')
+  const busy = newStore()
+  writeFileSync(`${busy}.intent`, JSON.stringify({ at: 'now', user: 'root', host: hostname(), pid: process.ppid }))
+  assert.match(await line({}, busy), /another run initialises it: process \d+ of root/)
+  assert.is((await bao.ask('sys/init')).data.initialized, false)
+  // nothing listens
+  assert.match((await apply(init('http://127.0.0.1:1', newStore()))).line, /refused the connection/)
+  await bao.kill()
+})
+
+check('a server that starts while the run goes on is waited for', async () => {
+  const bao = await bareBao({ seal: ownSeal })
+  const store = newStore()
+  setTimeout(() => void bao.start(), 1500)
+  const done = await run('apply', play({ command: 'true' }, init(bao.address, store)))
+  assert.match(lines(done)[1]!, /^changed initialise/)
+  await bao.kill()
+})
+
+/** A server behind a stand-in that plays a trick on the call that initialises. */
+async function tricked(trick: Trick, seal: string | undefined = ownSeal) {
+  const bao = await bare(seal)
+  const front = await standIn(bao.address, (what) => (what === 'PUT /v1/sys/init' ? trick : 'pass'))
+  const store = newStore()
+  const end = async () => {
+    front.close()
+    await bao.kill()
+  }
+  const calls = () => front.asked.filter((a) => a === 'PUT /v1/sys/init').length
+  return { bao, front, store, end, calls, beside: () => readdirSync(join(store, '..')) }
+}
+
+check(
+  'the answer never comes, and it was done: the keys are lost, and it is said again until there is a way out',
+  async () => {
+    const { bao, front, store, end, calls, beside } = await tricked('drop-after')
+    const first = await apply(init(front.address, store))
+    assert.match(first.line, /^failed .*is initialised now, and its keys are lost: nobody was handed them/)
+    assert.match(first.line, /stop it, empty its storage \(raft\), start it, and run this again/)
+    assert.equal(beside(), [`${store.split('/').at(-1)}.intent`])
+    const second = await apply(init(front.address, store))
+    assert.match(
+      second.line,
+      /^failed .*never came to keep its keys: they are lost.*removes .*\.intent; else nothing is lost/,
+    )
+    const foreseen = await run('check', play(init(front.address, store)))
+    assert.equal(lines(foreseen), [second.line])
+    assert.is(calls(), 1)
+    await bao.empty()
+    const third = await apply(init(bao.address, store))
+    assert.match(third.line, /^changed/)
+    assert.is((await bao.ask('auth/token/lookup-self', (await keysIn(store)).root_token)).status, 200)
+    await end()
+  },
+)
+
+check('the call never arrives: nothing happened, and it is done the next time', async () => {
+  const { bao, front, store, end, calls, beside } = await tricked('drop-before')
+  const first = await apply(init(front.address, store))
+  assert.match(first.line, /^failed .*was not initialised, nothing happened/)
+  assert.equal(beside(), [])
+  assert.is(calls(), 1)
+  assert.match((await apply(init(bao.address, store))).line, /^changed/)
+  await end()
+})
+
+check('a seal that fails leaves a server that is lost, whatever status it answers', async () => {
+  for (const status of [400, 500]) {
+    const trick = { status, errors: ['failed to store keys: no key found'], forward: true }
+    const { front, store, end } = await tricked(trick)
+    const { line } = await apply(init(front.address, store))
+    assert.match(
+      line,
+      new RegExp(`is initialised now, and its keys are lost.*answers ${status}: failed to store keys: no key found`),
+    )
+    await end()
+  }
+})
+
+check('a refusal that did nothing is told as such', async () => {
+  const { bao, front, store, end, beside } = await tricked({ status: 400, errors: ['no such thing'], forward: false })
+  const { line } = await apply(init(front.address, store))
+  assert.match(line, /was not initialised, nothing happened: it answers 400: no such thing \(correct that/)
+  assert.equal(beside(), [])
+  assert.is((await bao.ask('sys/init')).data.initialized, false)
+  await end()
+})
+
+check('the server goes away behind the call: what is not known is not said', async () => {
+  const bao = await bare(ownSeal)
+  let gone = false
+  const front = await standIn(bao.address, (what) => {
+    if (what === 'PUT /v1/sys/init') gone = true
+    return gone ? 'drop-before' : 'pass'
+  })
+  const store = newStore()
+  const { line } = await apply(init(front.address, store))
+  assert.match(line, /whether .* was initialised is not known.*run this again once it answers/)
+  assert.ok(existsSync(`${store}.intent`))
+  gone = false
+  front.close()
+  // nothing had come of it
+  assert.match((await apply(init(bao.address, store))).line, /^changed/)
+  await bao.kill()
+})
+
+check('two controllers at once: one initialises, the other says so; nothing is lost', async () => {
+  const bao = await bare(ownSeal)
+  // both have seen that it is not initialised before either calls
+  let waiting = 0
+  let go = () => {}
+  const both = new Promise<void>((resolve) => {
+    go = resolve
+  })
+  const front = await standIn(bao.address, async (what): Promise<Trick> => {
+    if (what !== 'PUT /v1/sys/init') return 'pass'
+    if (++waiting === 2) go()
+    await both
+    return 'pass'
+  })
+  const [a, b] = [newStore(), newStore()]
+  const done = await Promise.all([a, b].map((store) => apply(init(front.address, store))))
+  const [won, other] = done.map((d) => d.line).sort((x) => (x.startsWith('changed') ? -1 : 1))
+  assert.match(won!, /^changed/)
+  assert.match(
+    other!,
+    /^failed .*was initialised by somebody else at the same moment.*run this again: it is left as it is/,
+  )
+  const store = existsSync(a) ? a : b
+  assert.not(existsSync(store === a ? b : a))
+  assert.is((await bao.ask('auth/token/lookup-self', (await keysIn(store)).root_token)).status, 200)
+  const again = await Promise.all([a, b].map((s) => apply(init(front.address, s))))
+  assert.equal(
+    again.map((r) => r.line),
+    ['ok ', 'ok '],
+  )
+  front.close()
+  await bao.kill()
+})
+
+check('a result that an interrupted run left beside is brought to its place', async () => {
+  const bao = await bare(undefined)
+  const store = newStore()
+  await apply(init(bao.address, store))
+  writeFileSync(`${store}.new`, readFileSync(store), { mode: 0o600 })
+  rmSync(store)
+  writeFileSync(`${store}.intent`, JSON.stringify({ at: 'then', user: 'x', host: hostname(), pid: 2 ** 22 + 5 }))
+  await bao.kill()
+  await bao.start()
+  await answers(bao.address, bao.log)
+  const done = await apply(init(bao.address, store))
+  assert.match(done.line, /^changed bring .* to its place; unseal/)
+  assert.equal(readdirSync(join(store, '..')), [store.split('/').at(-1)])
+  assert.is((await apply(init(bao.address, store))).line, 'ok ')
+  await bao.kill()
+})
+
+check('of a cluster one is initialised, the others join; a second first is refused', async () => {
+  const first = await bare(ownSeal)
+  const joiners = await Promise.all([1, 2].map(() => bareBao({ seal: ownSeal, joins: [first.address] })))
+  for (const j of joiners) await j.start()
+  for (const j of joiners) await answers(j.address, j.log)
+  const [one, two] = joiners as [BareBao, BareBao]
+  const task = (bao: BareBao, more: object) => init(bao.address, newStore(), { config: bao.config, ...more })
+  // which one is the first nobody has said
+  assert.match((await apply(task(one, {}))).line, /one of them has to be the first/)
+  // it waits, and gives up
+  assert.match(
+    (await apply(task(one, { role: 'join', timeout: 1 }))).line,
+    /has not joined its cluster after 1 s.*would make a second one/,
+  )
+  assert.is((await one.ask('sys/init')).data.initialized, false)
+  const together = await Promise.all([
+    apply(task(first, { role: 'first' })),
+    apply(task(one, { role: 'join', store: undefined })),
+  ])
+  assert.match(together[0].line, /^changed/)
+  assert.is(together[1].line, 'ok ')
+  assert.is((await apply(task(two, { role: 'auto' }))).line, 'ok ')
+  assert.match(String((await two.ask('sys/leader')).data.leader_address), new RegExp(first.address))
+  // one that does not come to join must not be initialised beside
+  const key = `seal "static" {\n  current_key_id = "k2"\n  current_key = "${'ab'.repeat(32)}"\n}`
+  const alien = await bareBao({ seal: key, joins: [first.address] })
+  await alien.start()
+  await answers(alien.address, alien.log)
+  assert.match((await apply(task(alien, { role: 'first' }))).line, /is initialised: this would begin a second cluster/)
+  assert.match((await apply(task(alien, { role: 'auto', timeout: 2 }))).line, /has not joined its cluster/)
+  assert.is((await alien.ask('sys/init')).data.initialized, false)
+  for (const bao of [first, one, two, alien]) await bao.kill()
+})
+
+check('a cluster that people unseal', async () => {
+  const first = await bare(undefined)
+  const joiner = await bareBao({ joins: [first.address] })
+  await joiner.start()
+  await answers(joiner.address, joiner.log)
+  const store = newStore()
+  assert.match((await apply(init(first.address, store, { role: 'first' }))).line, /^changed/)
+  const joined = await apply(init(joiner.address, store, { role: 'join', config: joiner.config }))
+  assert.match(joined.line, /^(ok|changed)/, joined.line)
+  assert.is((await joiner.ask('sys/seal-status')).data.sealed, false)
+  for (const bao of [first, joiner]) await bao.kill()
+})
+
+test.run()
