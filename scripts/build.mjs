@@ -1,7 +1,8 @@
-// dist/: the command line (one chunk a command, so that starting stays quick) and the door for modules.
-import { rmSync } from 'node:fs'
+// dist/: the program in one file, compiled ahead so that starting is quick, the command line and the door for modules.
+import { spawnSync } from 'node:child_process'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 import { generate } from './generate.mjs'
 
@@ -25,22 +26,25 @@ const ssh2Rest = {
     }))
   },
 }
+const common = { platform: 'node', target: 'node20', logLevel: 'warning', minifySyntax: true }
 await build({
-  entryPoints: [join(root, 'src/main.ts'), join(root, 'src/module.ts')],
-  outdir: join(root, 'dist'),
+  ...common,
+  entryPoints: [join(root, 'src/program.ts')],
+  outfile: join(root, 'dist/program.cjs'),
   bundle: true,
-  splitting: true,
-  minifySyntax: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
+  format: 'cjs',
   // native addons are found only where npm put them
   external: ['pkcs11js', 'cpu-features'],
   plugins: [ssh2Addon, ssh2Rest],
-  define: { __dirname: 'import.meta.dirname' },
-  chunkNames: 'chunks/[name]-[hash]',
-  banner: {
-    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-  },
-  logLevel: 'warning',
+  // src/load.ts gives it
+  define: { 'import.meta.url': '__url' },
 })
+await build({ ...common, entryPoints: [join(root, 'src/load.ts')], outdir: join(root, 'dist'), format: 'esm' })
+const { door } = await import(pathToFileURL(join(root, 'dist/load.js')).href)
+const names = Object.keys(door).join(', ')
+writeFileSync(join(root, 'dist/module.js'), `import { door } from './load.js'\n\nexport const { ${names} } = door\n`)
+writeFileSync(join(root, 'dist/main.js'), "#!/usr/bin/env node\nimport { main } from './load.js'\n\nawait main()\n", {
+  mode: 0o755,
+})
+const kept = spawnSync(process.execPath, [join(root, 'scripts/compile.mjs')], { encoding: 'utf8' })
+if (kept.status !== 0) throw new Error(`scripts/compile.mjs: ${kept.stderr}${kept.stdout}`)

@@ -1,21 +1,8 @@
-#!/usr/bin/env node
-import { setFlagsFromString } from 'node:v8'
 import { Command, Option } from 'commander'
 import { type RunningOptions, withHostOptions, withRunOptions } from './commands/options.ts'
 import { usageHint } from './commands/other-options.ts'
 import { Interrupted, UsageError } from './commands/usage-error.ts'
 import { version } from './commands/version.ts'
-
-let terminalGone = false
-// a reader that went away (`| head`, a terminal that was closed) is no reason to end in the middle of a run
-for (const stream of [process.stdout, process.stderr])
-  stream.on('error', (e: NodeJS.ErrnoException) => {
-    terminalGone ||= e.code === 'EIO'
-    if (e.code !== 'EPIPE' && e.code !== 'EIO') process.exitCode = 1
-  })
-
-// a pattern that backtracks without end goes on in V8's linear engine instead of holding up every host
-setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
 
 const codes = `
 Exit codes: 0 all well (check: converged); 1 a host failed; 2 check found changes to make;
@@ -100,13 +87,23 @@ async function finish(code: Promise<number>): Promise<void> {
   process.exitCode = await code
 }
 
-try {
-  await program.parseAsync()
-} catch (e) {
-  process.exitCode = exitOf(e)
+/** Runs what the command line says; the exit code is set then. */
+export async function main(): Promise<void> {
+  let terminalGone = false
+  // a reader that went away (`| head`, a terminal that was closed) is no reason to end in the middle of a run
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (e: NodeJS.ErrnoException) => {
+      terminalGone ||= e.code === 'EIO'
+      if (e.code !== 'EPIPE' && e.code !== 'EIO') process.exitCode = 1
+    })
+  try {
+    await program.parseAsync()
+  } catch (e) {
+    process.exitCode = exitOf(e)
+  }
+  // Node aborts, with a core dump, where it can't give a terminal back its settings
+  if (terminalGone) process.removeAllListeners('SIGHUP').kill(process.pid, 'SIGHUP')
 }
-// Node aborts, with a core dump, where it can't give a terminal back its settings
-if (terminalGone) process.removeAllListeners('SIGHUP').kill(process.pid, 'SIGHUP')
 
 function exitOf(e: unknown): number {
   if (e instanceof UsageError) {

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Target } from '../inventory/connection.ts'
+import { Dialled } from '../transport/dial.ts'
 import { localConnection } from '../transport/local.ts'
 import type { SshConnector } from '../transport/ssh.ts'
 import type { Connection } from '../transport/stream.ts'
@@ -12,9 +13,11 @@ import { Interrupted } from './usage-error.ts'
 const keepalive = 10
 
 /** How these hosts are connected to. What has to be asked for that is asked now: later the screen is the reporter's. ssh2 is
- * loaded only where a host needs it. */
+ * loaded only where a host needs it.
+ * @param first those that will be connected to at once. */
 export async function connectTo(
   targets: readonly Target[],
+  first: readonly Target[],
   options: RunningOptions,
   password: string | undefined,
 ): Promise<(target: Target) => Promise<Connection>> {
@@ -22,6 +25,8 @@ export async function connectTo(
   let ssh: SshConnector | undefined
   let interrupted: Interrupted | undefined
   if (remote.length > 0) {
+    const dialled = new Dialled()
+    for (const t of first) if (t.kind === 'ssh') dialled.ahead(t.address, t.port)
     const { sshConnector } = await import('../transport/ssh.ts')
     ssh = await sshConnector({
       knownHosts: options.knownHosts
@@ -32,6 +37,7 @@ export async function connectTo(
       keepalive,
       agent: process.env.SSH_AUTH_SOCK,
       password,
+      dialled,
       askPassphrase: (file) =>
         askSecret(`passphrase of ${file}: `).catch((e: Error) => {
           if (e instanceof Interrupted) interrupted = e

@@ -21,11 +21,7 @@ export async function ownModules(dirs: readonly string[]): Promise<Module[]> {
 }
 
 /** Of this package in its repository: they are built in. */
-const builtIn = resolve(
-  fileURLToPath(import.meta.url),
-  import.meta.url.includes('/chunks/') ? '../../..' : '../..',
-  'modules',
-)
+const builtIn = resolve(fileURLToPath(import.meta.url), '../../modules')
 const takesTypes = 'typescript' in process.features && Boolean(process.features.typescript)
 
 function filesIn(dir: string): string[] {
@@ -82,8 +78,7 @@ function faultOf(found: unknown): string | undefined {
 /** A module outside this package imports `runbook/module`, wherever runbook is installed. */
 async function resolvePackage(): Promise<void> {
   const { register } = await import('node:module')
-  // the build puts this file into dist/chunks/ or, as all that starts, into dist/
-  const door = new URL(import.meta.url.includes('/chunks/') ? '../module.js' : './module.js', import.meta.url).href
+  const door = new URL('./module.js', import.meta.url).href
   const hook = `export const resolve = (name, context, next) => name === 'runbook/module' ? { url: ${JSON.stringify(door)}, shortCircuit: true } : next(name, context)`
   register(`data:text/javascript,${encodeURIComponent(hook)}`)
 }

@@ -1,5 +1,6 @@
 import type { ReadyPlay } from '../engine/prepare.ts'
-import { Run, type RunOptions } from '../engine/run.ts'
+import { asksAtOnce, Run, type RunOptions } from '../engine/run.ts'
+import type { Target } from '../inventory/connection.ts'
 import type { Value } from '../language/playbook.ts'
 import { exitCode } from '../report/recap.ts'
 import { connectTo } from './connect.ts'
@@ -21,7 +22,7 @@ export async function runPlays(
   const same = password === undefined ? '' : ' (empty: the same)'
   const become = options.askBecomePass ? (await askSecret(`sudo password${same}: `)) || password : undefined
   const targets = plays.flatMap((p) => p.hosts.map((h) => h.target))
-  const connect = await connectTo(targets, options, password)
+  const connect = await connectTo(targets, atOnce(plays[0], options.forks), options, password)
   const reporter = await reporterFor(options, mode)
   const runOptions: RunOptions = {
     mode,
@@ -48,6 +49,11 @@ export async function runPlays(
   } finally {
     release()
   }
+}
+
+/** The hosts of the first play that are asked something at once. */
+function atOnce(play: ReadyPlay | undefined, forks: number): Target[] {
+  return play && asksAtOnce(play) ? play.hosts.slice(0, forks).map((h) => h.target) : []
 }
 
 /** Milliseconds for the hosts to end what runs, and for the recap, after a second signal. */

@@ -50,6 +50,8 @@ export class Run {
   readonly #files = new ControllerFiles((path, scope) => loadTemplate(path).render(scope))
   /** Where files of the controller were found: every host asks for the same. */
   readonly #found = new Map<string, string>()
+  /** Parameters of tasks in which nothing has to be evaluated: every host has the same. */
+  readonly #constant = new WeakMap<Task, Readonly<Record<string, unknown>>>()
   readonly #links = new Map<string, HostLink>()
   readonly #turns = new Turns()
   readonly #dropped = new Set<string>()
@@ -114,7 +116,7 @@ export class Run {
       tasks: ready.queue.entries.map((e) => e.task.name),
     })
     // hosts shake hands while the first questions are thought out
-    if (ready.queue.entries.some(({ module }) => module.body.reads)) {
+    if (asksAtOnce(ready)) {
       for (const host of hosts.slice(0, this.#o.forks)) this.#linkTo(host).connectAhead()
       await new Promise((resolve) => setImmediate(resolve))
     }
@@ -209,13 +211,19 @@ export class Run {
   }
 
   #params(task: Task, module: Module, scope: Scope, home: () => string): Record<string, unknown> {
+    const known = this.#constant.get(task)
+    if (known) return { ...known }
     const params = evaluateParams(module, task.params, task.moduleSpan, scope)
+    let constant = [...task.params.values()].every((v) => v.constant)
     for (const [name, schema] of Object.entries(module.params.properties)) {
       const value = params[name]
       if (typeof value !== 'string') continue
       if (schema.secret) this.#redactor.add(value)
-      if (schema.hostPath) params[name] = absolute(value, home)
+      if (!schema.hostPath) continue
+      constant &&= value.startsWith('/')
+      params[name] = absolute(value, home)
     }
+    if (constant) this.#constant.set(task, { ...params })
     return params
   }
 
@@ -240,6 +248,11 @@ export class Run {
     if (path !== undefined) this.#found.set(wanted, path)
     return path
   }
+}
+
+/** Whether a play has something to ask of its hosts. */
+export function asksAtOnce({ queue }: ReadyPlay): boolean {
+  return queue.entries.some(({ module }) => module.body.reads)
 }
 
 /** The paths on the host among a task's parameters. */

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Client, ClientChannel, ConnectConfig } from 'ssh2'
 import { type AuthMethod, Identities } from './auth.ts'
+import { type Dialled, mostHandshakes } from './dial.ts'
 import { forward } from './forward.ts'
 import {
   appendKnownHost,
@@ -40,10 +41,10 @@ export interface SshOptions {
   /** For hosts that have none of their own. */
   readonly password: string | undefined
   readonly askPassphrase: (file: string) => Promise<string>
+  /** Connections that were begun already. */
+  readonly dialled?: Dialled
 }
 
-/** Handshakes at a time with one sshd: MaxStartups drops more at random. */
-const handshakes = 8
 /** Seconds for which a handshake that sshd dropped all the same is tried again. */
 const patience = 20
 
@@ -69,7 +70,7 @@ export async function sshConnector(options: SshOptions): Promise<SshConnector> {
     loaded.set(files.join('\n'), found)
     return found
   }
-  const pacer = new Pacer(handshakes)
+  const pacer = new Pacer(mostHandshakes)
   const identities = new Identities(ssh2, options)
   const attempt = async (target: SshTarget, methods: readonly AuthMethod[]): Promise<Connection> => {
     const until = performance.now() + Math.max(options.connectTimeout, patience) * 1000
@@ -119,7 +120,8 @@ function handshake(
       client.off('error', fail)
       resolve(connectionOf(client, options.keepalive, () => keyProblem?.message))
     })
-    client.connect(configOf(target, methods, tried, known.keys, options, verify))
+    const sock = options.dialled?.take(target.address, target.port)
+    client.connect({ ...configOf(target, methods, tried, known.keys, options, verify), ...(sock ? { sock } : {}) })
   })
 }
 
