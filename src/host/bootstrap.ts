@@ -33,10 +33,10 @@ const tryOthers = [
 
 const loop = (nonce: string, shell: string): string =>
   [
-    'm=$(umask)',
-    'umask 077',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is shell
     'd=$(mktemp -d "${TMPDIR:-/tmp}/runbook.XXXXXXXXXX") || exit 97',
+    // read from a file: $(umask) would be a process
+    'umask >"$d/m"; read -r m <"$d/m"; umask 077',
     // a name may hold a blank
     'Z() { rm -rf "$d"; }',
     'trap Z 0',

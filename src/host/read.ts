@@ -78,7 +78,7 @@ export interface Request {
 
 /** Found out once a session, and without a process where the distribution's own `find` is there. */
 const gnuFind = `if test -e "$d/G"; then read -r G <"$d/G"; else G=
-for p in /var/lib/dpkg/info/findutils.list /usr/share/licenses/findutils; do test -e $p && test ! -L /usr/bin/find && case $(command -v find) in /usr/bin/find|/bin/find) G=1;; esac; done
+for p in /var/lib/dpkg/info/findutils.list /usr/share/licenses/findutils; do test -e $p && test ! -L /usr/bin/find && command -v find >"$d/G" && read -r G <"$d/G" && case $G in /usr/bin/find|/bin/find) G=1;; *) G=;; esac; done
 test -n "$G" || { find /dev/null -prune -printf "" 2>/dev/null && G=1; }; echo "$G" >"$d/G"; fi`
 
 /** What is answered by calls is passed over. */
