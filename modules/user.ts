@@ -78,12 +78,12 @@ export default defineModule({
   reads: (p, _, known) => {
     const home = p.create_home && p.state === 'present' ? homeOf(p, known) : ''
     return {
-      now: account(p.name),
+      now: accountOf(p),
       own: group(p.name),
       primary: p.group === undefined ? undefined : group(p.group),
       others: (p.groups ?? []).map(group),
       home: home.startsWith('/') ? entry(home) : undefined,
-      before: p.move_home ? homeEntry(known(account(p.name))) : undefined,
+      before: p.move_home ? homeEntry(known(accountOf(p))) : undefined,
     }
   },
   plan: (p, a, { facts }) => {
@@ -122,7 +122,12 @@ function doubts(p: P): string[] {
   ]
 }
 
-const homeOf = (p: P, known: Known) => p.home ?? known(account(p.name))?.home ?? `/home/${p.name}`
+const accountOf = (p: P) =>
+  account(
+    p.name,
+    [p.password, p.password_lock, p.expires].some((v) => v !== undefined),
+  )
+const homeOf = (p: P, known: Known) => p.home ?? known(accountOf(p))?.home ?? `/home/${p.name}`
 const homeEntry = (now: Account | undefined) => (now?.home?.startsWith('/') ? entry(now.home) : undefined)
 
 function numbers({ uid, gid, comment, home, shell }: Account) {

@@ -70,7 +70,7 @@ export function unpackReads({ members, dest, keepOwners }: Unpacking): UnpackRea
   return {
     entries: members.map((m) => entry(at(dest, m.name))),
     sums: members.filter((m) => m.type === 'file').map((m) => sum(at(dest, m.name), m.size)),
-    owners: names('owner').map(account),
+    owners: names('owner').map((n) => account(n)),
     groups: names('group').map(group),
   }
 }

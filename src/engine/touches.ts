@@ -1,6 +1,6 @@
 import { anythingEffect, type Effect, pathEffect, unknownEffect } from '../host/effect.ts'
 import type { Read } from '../host/read.ts'
-import { accountKind, groupKind } from '../host/reads/account.ts'
+import { type AccountQuestion, accountKind, groupKind } from '../host/reads/account.ts'
 import { type Entry, entry, followed, type Spot } from '../host/reads/entry.ts'
 import { packageKind } from '../host/reads/package.ts'
 import { unitKind, unitName } from '../host/reads/unit.ts'
@@ -41,7 +41,8 @@ export function affectedEffects(because: string, affected: Affected, view: View)
     unknownEffect(because, ({ kind, question }) => {
       if (kind === unitKind) return affected.units.includes(question as string)
       if (kind === packageKind) return affected.packages.includes((question as { name: string }).name)
-      return (kind === accountKind || kind === groupKind) && affected.users.includes(question as string)
+      if (kind === accountKind) return affected.users.includes((question as AccountQuestion).name)
+      return kind === groupKind && affected.users.includes(question as string)
     }),
   ]
 }

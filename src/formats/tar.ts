@@ -114,7 +114,7 @@ function paxOf(body: Buffer): Record<string, string> {
 }
 
 /** Regular files that only their owner may read, packed so that any tar unpacks them.
- * @param files.name without a slash; at most 255 bytes. */
+ * @param files.name `./` and one name of at most 255 bytes. */
 export function packTar(files: readonly { readonly name: Buffer; readonly bytes: Buffer }[]): Buffer {
   const parts = files.flatMap(({ name, bytes }) => [
     ...(name.length > 100 ? [header('L', Buffer.from('././@LongLink'), name.length + 1), padded(name, 1)] : []),

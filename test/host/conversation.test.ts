@@ -200,6 +200,7 @@ for (const [where, connection] of [
     const talk = await Conversation.open(connection())
     const names = [
       'row/a',
+      'a',
       "row/it's *",
       'b',
       'row/link',

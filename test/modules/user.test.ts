@@ -31,7 +31,8 @@ const of = (now: Account | undefined, params: object, given: Given = {}) =>
     {
       host: { '/home/anna': directory() },
       answers: [
-        [account('anna'), now],
+        [account('anna'), now && { ...now, password: undefined, expires: undefined }],
+        [account('anna', true), now],
         ...Object.entries(groups).map(([name, g]) => [group(name), now || name !== 'anna' ? g : undefined] as const),
       ],
       ...given,

@@ -14,14 +14,20 @@ export interface Account {
   readonly groups: readonly string[] | undefined
   /** The name of its primary group. */
   readonly group: string | undefined
-  /** The password's hash, where the shadow file may be read; never to be shown. */
+  /** The password's hash, where it was asked for and the shadow file may be read; never to be shown. */
   readonly password: string | undefined
-  /** Days since 1970 when the account ends; undefined where it does not, or nobody may know. */
+  /** Days since 1970 when the account ends; undefined where it does not, nobody asked, or nobody may know. */
   readonly expires: number | undefined
 }
 
-export function account(name: string): Read<Account | undefined> {
-  return read(accountKind, name)
+export interface AccountQuestion {
+  readonly name: string
+  /** With what only the shadow file says: that takes a process more. */
+  readonly shadow: boolean
+}
+
+export function account(name: string, shadow = false): Read<Account | undefined> {
+  return read(accountKind, { name, shadow })
 }
 
 export interface Group {
@@ -37,21 +43,25 @@ export function group(name: string): Read<Group | undefined> {
 
 const getent = `E() { if command -v getent >/dev/null 2>&1; then getent "$@"; else b=$1; shift; cat "/etc/$b"; fi; }`
 
-function accountScript(names: readonly string[], sh: Shell): string {
+function accountScript(questions: readonly AccountQuestion[], sh: Shell): string {
+  const names = [...new Set(questions.map((q) => q.name))]
+  const deep = questions.filter((q) => q.shadow).map((q) => q.name)
   return `${getent}
-E passwd -- ${sh.words(names)} >&3; printf '\\0' >&3; E group >&3; printf '\\0' >&3; E shadow -- ${sh.words(names)} >&3 2>/dev/null`
+E passwd -- ${sh.words(names)} >&3; printf '\\0' >&3; E group >&3; printf '\\0' >&3
+${deep.length === 0 ? ':' : `E shadow -- ${sh.words(deep)} >&3 2>/dev/null`}`
 }
 
-function parseAccounts(output: Buffer, names: readonly string[]): (Account | undefined)[] {
+function parseAccounts(output: Buffer, questions: readonly AccountQuestion[]): (Account | undefined)[] {
   const [users = '', groups = '', shadows = ''] = fromBytes(output).split('\0')
   const all = parseGroups(groups)
   const rows = new Map(lines(users).map((l) => [l[0]!, l]))
   const shadow = new Map(lines(shadows).map((l) => [l[0]!, l]))
-  return names.map((name): Account | undefined => {
+  return questions.map(({ name, shadow: deep }): Account | undefined => {
     const row = rows.get(name)
     if (!row) return undefined
     const gid = Number(row[3])
-    const expires = shadow.get(name)?.[7]
+    const secrets = deep ? shadow.get(name) : undefined
+    const expires = secrets?.[7]
     return {
       name,
       uid: Number(row[2]),
@@ -64,7 +74,7 @@ function parseAccounts(output: Buffer, names: readonly string[]): (Account | und
         .map((g) => g.name)
         .sort(),
       group: all.find((g) => g.gid === gid)?.name,
-      password: shadow.get(name)?.[1],
+      password: secrets?.[1],
       expires: expires === undefined || expires === '' ? undefined : Number(expires),
     }
   })
@@ -107,10 +117,10 @@ function existence<T>(what: string, fields: (p: T, a: T) => string | undefined) 
   }
 }
 
-export const accountKind: ReadKind<string, Account | undefined> = {
+export const accountKind: ReadKind<AccountQuestion, Account | undefined> = {
   name: 'account',
   inline: true,
-  key: (name) => name,
+  key: ({ name, shadow }) => (shadow ? `${name} with shadow` : name),
   script: accountScript,
   parse: parseAccounts,
   difference: existence('user', (p: Account, a: Account) =>

@@ -39,6 +39,7 @@ export function changeAccount(
     ...paths.map((path) => pathEffect(summary, path, { to: 'unknown' })),
     groupsAround(summary, name, after === undefined),
     answerEffect(account(name), after),
+    answerEffect(account(name, true), after),
   ]
   return tool(summary, argv, effects, { inline: true, ...(input === undefined ? {} : { input }) })
 }

@@ -18,11 +18,22 @@ export function ownerWord({ owner, group }: Attributes, sh: Shell): string | und
   return sh.word(`${owner ?? ''}${group === undefined ? '' : `:${group}`}`)
 }
 
+/** Whoever owns / is root, and what root makes is root's: that is seen without a process. */
+const isRoots = (path: string) => `test -O / && test -G / && test -O ${path} && test -G ${path}`
+
+/** Shell text that gives new files (words) to an owner and a group.
+ * @param owner as `ownerWord` says it. */
+export function giveTo(owner: string, paths: readonly string[]): string {
+  const give = `chown ${owner} ${paths.join(' ')}`
+  return /^(root|0):(root|0)$/.test(owner) ? `{ { ${paths.map(isRoots).join(' && ')}; } || ${give}; }` : give
+}
+
 /** Shell text that sets owner and group of `path` (a word), where there is something to set.
  * @param otherwise what is done when that fails. */
 export function chown(attributes: Attributes, flags: string, path: string, sh: Shell, otherwise = 'exit 1'): string {
   const owner = ownerWord(attributes, sh)
-  return owner === undefined ? '' : `chown ${flags}${owner} ${path} || ${otherwise}\n`
+  if (owner === undefined) return ''
+  return `${flags === '' ? giveTo(owner, [path]) : `chown ${flags}${owner} ${path}`} || ${otherwise}\n`
 }
 
 /** Who has to be known on the host. */

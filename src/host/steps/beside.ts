@@ -2,7 +2,7 @@ import { packTar, placesInTar } from '../../formats/tar.ts'
 import { toBytes } from '../bytes.ts'
 import { nameOf, parentOf } from '../reads/entry.ts'
 import type { Shell } from '../shell.ts'
-import { type Attributes, exactMode, ownerWord } from './attributes.ts'
+import { type Attributes, exactMode, giveTo, ownerWord } from './attributes.ts'
 
 // What is made beside its place and comes there by renaming: whoever looks sees the old or the new. The file $d/t says, as
 // shell text, how to take away what is beside: a script does so however it ends, and the loop where a script was killed.
@@ -93,17 +93,37 @@ export interface Staged {
   readonly after: string
 }
 
+/** It never looks like an option. */
+const memberName = (f: NewFile) => `./${nameOf(f.path)}`
+
+/** Files by the archive they travel in: in one archive no two have the same name. */
+function inArchives(files: readonly NewFile[]): NewFile[][] {
+  const archives: NewFile[][] = []
+  for (const f of files) {
+    const fitting = archives.find((own) => own.every((o) => nameOf(o.path) !== nameOf(f.path)))
+    if (fitting) fitting.push(f)
+    else archives.push([f])
+  }
+  return archives
+}
+
+/** Unpacks an archive into several directories. Only GNU tar takes several at a time; it is there where GNU find is.
+ * @param targets a directory and what goes to it, as words. */
+function unpack(archive: string, targets: readonly string[]): string {
+  const each = targets.map((t) => `tar -xmof ${archive} ${t}`).join(' && ')
+  if (targets.length === 1) return each
+  const gnu = `tar -xmof ${archive} ${targets.join(' ')}`
+  return `if read -r g <"$d/G" && test -n "$g"; then ${gnu}; else ${each}; fi`
+}
+
 /** @param files of different paths. */
 export function staged(files: readonly NewFile[], sh: Shell): Staged {
   const directories = [...new Set(files.map((f) => parentOf(f.path)))]
-  const archives = new Map(
-    directories.map((n) => {
-      const own = files.filter((f) => parentOf(f.path) === n)
-      const members = own.map((f) => ({ name: toBytes(nameOf(f.path)), bytes: f.bytes }))
-      const places = placesInTar(members)
-      return [n, { blob: sh.blob(packTar(members)), own, at: new Map(own.map((f, i) => [f, places[i]!])) }]
-    }),
-  )
+  const archives = inArchives(files).map((own) => {
+    const members = own.map((f) => ({ name: toBytes(memberName(f)), bytes: f.bytes }))
+    const places = placesInTar(members)
+    return { own, blob: sh.blob(packTar(members)), at: new Map(own.map((f, i) => [f, places[i]!])) }
+  })
   const made = (f: NewFile) => `${besides(parentOf(f.path), sh)}/${sh.word(nameOf(f.path))}`
   const together = (key: (f: NewFile) => string | undefined) => {
     const groups = new Map<string, string[]>()
@@ -113,11 +133,17 @@ export function staged(files: readonly NewFile[], sh: Shell): Staged {
     }
     return [...groups]
   }
-  const all = [...archives].map(([n, archive]) => ({ n, ...archive }))
+  const filesIn = (n: string, among: readonly NewFile[]) => among.filter((f) => parentOf(f.path) === n)
+  /** Members by the directory they go to. */
+  const targets = (own: readonly NewFile[]) =>
+    directories.flatMap((n) => {
+      const here = filesIn(n, own).map((f) => sh.word(memberName(f)))
+      return here.length === 0 ? [] : [`-C ${besides(n, sh)} ${here.join(' ')}`]
+    })
   const ready = [
     makePrivate(directories, sh),
-    ...all.map(({ n, blob }) => `tar -xmof ${blob} -C ${besides(n, sh)}`),
-    ...together((f) => ownerWord(f.attributes, sh)).map(([owner, at]) => `chown ${owner} ${at.join(' ')}`),
+    ...archives.map(({ own, blob }) => unpack(blob, targets(own))),
+    ...together((f) => ownerWord(f.attributes, sh)).map(([owner, at]) => giveTo(owner, at)),
     ...together((f) => exactMode(f.attributes.mode)).map(([mode, at]) => `chmod ${mode} ${at.join(' ')}`),
     `sync -- ${files.map(made).join(' ')}`,
   ]
@@ -125,19 +151,21 @@ export function staged(files: readonly NewFile[], sh: Shell): Staged {
   // what is there may refuse to be replaced (it can't be changed, it is another's, it is a directory): then those behind it
   // must not have come to their places
   const free = files.map((f) => `test ! -e ${sh.word(f.path)} && test ! -L ${sh.word(f.path)}`).join(' && ')
-  const moveAll = all.map(({ n, own }) => `mv -f -- ${own.map(made).join(' ')} ${sh.word(n === '/' ? '/' : `${n}/`)}`)
+  const moveAll = directories.map(
+    (n) => `mv -f -- ${filesIn(n, files).map(made).join(' ')} ${sh.word(n === '/' ? '/' : `${n}/`)}`,
+  )
   return {
     before: `${promise(directories, sh)}
 j=; { ${ready.join(' &&\n')}; } </dev/null >/dev/null 2>&1 && j=1 || { ${goes}; ${nothingLeft}; }
 test -z "$j" || ! { ${free}; } || { ${moveAll.join('; ')}; } </dev/null >/dev/null 2>&1`,
     apart: files.map((f) => {
-      const { blob, at } = archives.get(parentOf(f.path))!
+      const { blob, at } = archives.find((a) => a.at.has(f))!
       return {
         source: '"$d/apart"',
         unpack: `umask 077; tail -c +${at.get(f)! + 1} ${blob} | head -c ${f.bytes.length} >"$d/apart"`,
       }
     }),
     moves: files.map((f) => `test ! -e ${made(f)} || ${moved(made(f), sh.word(f.path))}`),
-    after: `test -z "$j" || { ${goes}; ${nothingLeft}; j=; }\n${all.map(({ blob }) => `: >${blob}`).join('; ')}`,
+    after: `test -z "$j" || { ${goes}; ${nothingLeft}; j=; }\n${archives.map(({ blob }) => `: >${blob}`).join('; ')}`,
   }
 }
