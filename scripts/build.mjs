@@ -26,6 +26,15 @@ const ssh2Rest = {
     }))
   },
 }
+/** What src/load.ts gives: a script that was compiled ahead imports nothing by itself. */
+const importing = {
+  name: 'importing',
+  setup(build) {
+    build.onLoad({ filter: /\/src\/commands\/import-file\.ts$/ }, () => ({
+      contents: 'export const importFile = __import',
+    }))
+  },
+}
 const common = { platform: 'node', target: 'node20', logLevel: 'warning', minifySyntax: true }
 await build({
   ...common,
@@ -35,7 +44,8 @@ await build({
   format: 'cjs',
   // native addons are found only where npm put them
   external: ['pkcs11js', 'cpu-features'],
-  plugins: [ssh2Addon, ssh2Rest],
+  plugins: [ssh2Addon, ssh2Rest, importing],
+  supported: { 'dynamic-import': false },
   // src/load.ts gives it
   define: { 'import.meta.url': '__url' },
 })

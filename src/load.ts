@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
-import { constants, Script } from 'node:vm'
+import { Script } from 'node:vm'
 
 // A pattern that backtracks without end goes on in V8's linear engine instead of holding up every host. It is set before
 // anything is compiled: V8 takes nothing that was compiled under other flags.
@@ -23,12 +23,13 @@ function compiled(): { cachedData: Buffer } | undefined {
 
 /** dist/program.cjs, for the build that keeps what was compiled. */
 export const script = new Script(
-  `(function (exports, require, module, __filename, __dirname, __url) {${readFileSync(file, 'latin1')}\n})`,
-  { filename: file, importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER, ...compiled() },
+  `(function (exports, require, module, __filename, __dirname, __url, __import) {${readFileSync(file, 'latin1')}\n})`,
+  { filename: file, ...compiled() },
 )
 
 const module = { exports: {} as typeof import('./program.ts') }
 const url = new URL('program.cjs', import.meta.url).href
-script.runInThisContext()(module.exports, createRequire(url), module, file, dirname(file), url)
+const importFile = (other: string) => import(other)
+script.runInThisContext()(module.exports, createRequire(url), module, file, dirname(file), url, importFile)
 
 export const { main, door } = module.exports

@@ -4,6 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { includeKeys, otherKey, taskKeys } from '../language/keys.ts'
 import { prepareValidators } from '../language/validators.ts'
 import type { Module } from '../module.ts'
+import { importFile } from './import-file.ts'
 import { UsageError } from './usage-error.ts'
 
 /** The modules in `modules/` beside the playbooks, which come before those of this package.
@@ -44,7 +45,7 @@ async function load(file: string): Promise<Module> {
     )
   let found: unknown
   try {
-    found = ((await import(pathToFileURL(file).href)) as { default?: unknown }).default
+    found = (await importFile(pathToFileURL(file).href)).default
   } catch (e) {
     throw new UsageError(`${file} cannot be loaded: ${(e as Error).message}`)
   }
