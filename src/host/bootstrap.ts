@@ -33,11 +33,11 @@ const tryOthers = [
 
 const loop = (nonce: string, shell: string): string =>
   [
+    // one process for both; a name may hold a blank
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is shell
-    'd=$(mktemp -d "${TMPDIR:-/tmp}/runbook.XXXXXXXXXX") || exit 97',
-    // read from a file: $(umask) would be a process
-    'umask >"$d/m"; read -r m <"$d/m"; umask 077',
-    // a name may hold a blank
+    'x=$(umask; umask 077; mktemp -d "${TMPDIR:-/tmp}/runbook.XXXXXXXXXX") || exit 97',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is shell
+    'umask 077; set -- ${x%%/*}; m=$1 d=/${x#*/}',
     'Z() { rm -rf "$d"; }',
     'trap Z 0',
     'E() { test -e "$d/v" && exit 96; test -e "$d/w" && exit 94; exit 129; }',

@@ -214,8 +214,8 @@ async function killedShellTest(lab: Lab): Promise<void> {
       `    - name: write\n      copy: { content: "%d\\n", dest: /srv/validated, validate: sh -c 'sleep ${seconds}; test -s %s' }\n`,
     )
   const pick = {
-    loop: 'pgrep -o -f "^sh -c m=.*runbook"',
-    watcher: 'pgrep -n -f "^sh -c m=.*runbook"',
+    loop: 'pgrep -o -f "^sh -c x=.*runbook"',
+    watcher: 'pgrep -n -f "^sh -c x=.*runbook"',
     step: 'pgrep -o -f "^sh /tmp/runbook\\.[^ ]*/a"',
   }
   for (const [which, find] of Object.entries(pick)) {
