@@ -33,7 +33,7 @@ export function taskEvent(
   const message = task.noLog && verdict.message !== undefined && verdict.failed ? hidden : verdict.message
   const diffs = diff && !task.noLog ? made.flatMap((s) => (s.diff ? [textOf(s.diff)] : [])).join('') : ''
   // a failure's message has it already
-  const said = verdict.failed ? '' : saidBy(module, plan, done, ends)
+  const said = verdict.failed ? '' : saidBy(module, plan, done, ends, verdict)
   return {
     event: 'task',
     host,
@@ -59,9 +59,17 @@ export function taskEvent(
 const longestSaid = 10_000
 
 /** The end of what the commands among the steps said; of a module that only looks, what it found. */
-function saidBy(module: Module, plan: Plan | undefined, steps: readonly Step[], ends: readonly StepEnd[]): string {
-  if (module.harmless && plan?.output === undefined)
-    return endOf(Buffer.from(dataText(plan?.result)), false, longestSaid)
+function saidBy(
+  module: Module,
+  plan: Plan | undefined,
+  steps: readonly Step[],
+  ends: readonly StepEnd[],
+  { result }: Verdict,
+): string {
+  if (module.harmless && plan?.output === undefined) {
+    const { changed: _, failed: __, msg: ___, ...found } = result
+    return plan?.result ? endOf(Buffer.from(dataText(found)), false, longestSaid) : ''
+  }
   const said = ends
     .filter((_, i) => steps[i]?.opaque)
     .flatMap(({ stdout, stderr }) => [stdout, stderr].map((bytes) => endOf(bytes, false, longestSaid)))

@@ -10,6 +10,8 @@ export interface VaultFeatures {
   readonly sealWrap: boolean | undefined
   /** Randomness out of the HSM, for the server or for the engine that was asked. */
   readonly entropy: boolean | undefined
+  /** Why the seal gave none just now, in the server's words. */
+  readonly trouble: string | undefined
 }
 
 interface Question {
@@ -35,6 +37,7 @@ export const featuresKind = vaultKind<Question, VaultFeatures>({
         isRefused(random) || random.status !== 200
           ? undefined
           : !random.warnings.some((w) => /no seal\/entropy augmentation/i.test(w)),
+      trouble: !isRefused(random) && random.status >= 500 ? random.errors : undefined,
     }
   },
   difference: () => undefined,

@@ -6,6 +6,7 @@ import { apiKind } from '../host/reads/api.ts'
 import type { CallStep, StepEnd } from '../host/step.ts'
 import type { Plan, Settled } from '../module.ts'
 import { Unknown } from '../unknown.ts'
+import { hsmWords } from './hsm-words.ts'
 import {
   isGood,
   isRefused,
@@ -101,8 +102,16 @@ export function vaultStep(
 export function vaultSettled(steps: readonly { readonly summary: string }[]): NonNullable<Plan['settle']> {
   return (ends): Settled => {
     const bad = ends.findIndex((e) => e.outcome !== 'done')
-    const failed = bad === -1 ? {} : { failed: `${steps[bad]!.summary}: ${ends[bad]!.stderr.toString('utf8')}` }
-    return { result: {}, warnings: ends.flatMap(warningsOf), ...failed }
+    const warnings = ends.flatMap(warningsOf)
+    if (bad === -1) return { result: {}, warnings }
+    const failed = `${steps[bad]!.summary}: ${ends[bad]!.stderr.toString('utf8')}`
+    const words = hsmWords(failed)
+    return {
+      result: {},
+      warnings,
+      failed: words ? `${failed} (${words.sentence})` : failed,
+      ...(words ? { hint: words.cause } : {}),
+    }
   }
 }
 

@@ -2,10 +2,12 @@
 
 export { type AuditDevice, auditEffects, vaultAudits } from './audits.ts'
 
+export { atRest, canary, judgeAtRest } from './canary.ts'
 export { noEntropy, noSealWrap, type VaultFeatures, vaultFeatures } from './features.ts'
+export { hsmWords } from './hsm-words.ts'
 export * as vaultInit from './init.ts'
 export { type KeptKeys, keptKeys } from './kept-keys.ts'
-export { keyEffects, type TransitKey, vaultKey } from './keys.ts'
+export { keyEffects, type TransitKey, vaultKey, vaultRoundTrip } from './keys.ts'
 export { type Ask, vaultEffect, vaultKind, vaultSettled, vaultStep } from './kind.ts'
 export {
   kvVersion,
