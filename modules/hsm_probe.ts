@@ -1,16 +1,25 @@
 import {
+  type Content,
+  content,
   defineModule,
   fail,
+  fromBytes,
   type HsmLogin,
   type HsmLook,
   hsmExclusive,
   hsmLogin,
+  hsmLoginHere,
   hsmLoginQuestion,
   hsmLook,
+  hsmLookHere,
   hsmParams,
   hsmPlace,
   type KeyTrial,
+  type Known,
   keyProblem,
+  type LocalFile,
+  type LocalRead,
+  localFile,
   lockoutProblem,
   loginProblem,
   lookProblem,
@@ -18,16 +27,32 @@ import {
   missingMechanisms,
   type Params,
   type PinSource,
+  type PortQuestion,
+  type PortWanted,
   pinSource,
   pinVariable,
+  portLook,
+  portProblem,
+  portResult,
+  portWarnings,
+  type Read,
   slotOf,
   troubleWords,
 } from '../src/module.ts'
+
+const file = { type: 'string', controllerPath: 'files' } as const
 
 const params = {
   type: 'object',
   properties: {
     ...hsmParams,
+    from: {
+      type: 'string',
+      enum: ['auto', 'host', 'controller'],
+      default: 'auto',
+      description:
+        'Where the library is used: on the host through pkcs11-tool, or on the controller through pkcs11js. `auto` takes the controller where it is the host.',
+    },
     mechanisms: {
       type: 'array',
       items: { type: 'string' },
@@ -49,15 +74,31 @@ const params = {
             type: 'string',
             description: 'The one that the seal will use. Without it AES-GCM, to sign SHA256-HMAC.',
           },
+          rsa_oaep_hash: {
+            type: 'string',
+            enum: ['sha1', 'sha224', 'sha256', 'sha384', 'sha512'],
+            default: 'sha256',
+            description: 'The hash of RSA-PKCS-OAEP, as the seal has it.',
+          },
         },
         required: ['label'],
         additionalProperties: false,
       },
       description: 'Keys that have to be there exactly once, and to work.',
     },
+    address: { type: 'string', description: 'Where the HSM is, as the host sees it: its port is tried first.' },
+    port: { type: 'integer', minimum: 1, maximum: 65535, default: 9100, description: 'Its production port.' },
+    tls: { type: 'boolean', default: true, description: 'The port speaks TLS: its certificates are looked at.' },
+    tls_ca: { ...file, description: 'PEM of the certificates that sign the HSM’s.' },
+    tls_cert: { ...file, description: 'Our certificate, PEM.' },
+    tls_key: { ...file, description: 'Its key, PEM.' },
+    tls_p12: { ...file, description: 'Our certificate with its key, PKCS #12.' },
+    tls_key_password: { type: 'string', secret: true, description: 'The password of `tls_key` or `tls_p12`.' },
+    tls_server_name: { type: 'string', description: 'The name that the HSM’s certificate has to have.' },
+    remote_src: { type: 'boolean', default: false, description: 'Takes the files of `tls_…` from the host.' },
   },
-  required: ['library'],
-  exclusive: hsmExclusive,
+  anyOf: [{ required: ['library'] }, { required: ['address'] }],
+  exclusive: [...hsmExclusive, ['tls_p12', 'tls_cert'], ['tls_p12', 'tls_key']],
 } as const
 
 type P = Params<typeof params>
@@ -68,6 +109,10 @@ export default defineModule({
   harmless: true,
   params,
   examples: `- hsm_probe:
+    address: 10.221.0.10
+    tls_ca: TlsCa.pem
+    tls_p12: PKI.p12
+    tls_key_password: "<%= client_key_password %>"
     library: /usr/local/bin/fxpkcs11/x64/OpenSSL-1.1.x/libfxpkcs11.so
     token_label: vault
     pin_file: /etc/vault.d/hsm-pin
@@ -75,41 +120,129 @@ export default defineModule({
     keys: [{ label: hsm_demo }, { label: hsm_hmac_demo, use: sign }]
   become_user: vault`,
 })({
-  reads: (p, _, known) => {
-    const variable = pinVariable(p)
-    const look = known(hsmLook(hsmPlace(p)))
-    const pin = pinSource(p, variable && known(variable))
-    const usable = look && pin && !('message' in pin) && !before(p, look)
-    return {
-      look: hsmLook(hsmPlace(p)),
-      variable,
-      login: usable ? hsmLogin(hsmLoginQuestion(p, pin, look, { random: true, keys: trials(p) })) : undefined,
-    }
+  reads: (p, { here: local }, known) => {
+    const files = fileReads(p)
+    const port = p.address === undefined ? undefined : portQuestion(p, p.address, files, known)
+    return { ...files, port: port && portLook(port), ...libraryReads(p, local, known) }
   },
-  plan: (p, { look, variable, login }) => {
-    const pin = pinSource(p, variable)
+  plan: (p, answers) => {
+    const missing = missingFile(p, answers)
+    if (missing) return missing
+    const wanted = portWanted(p)
+    const port = answers.port && wanted ? { look: answers.port, wanted } : undefined
+    const wrong = port && portProblem(port.look, port.wanted)
+    const reached = port ? portResult(port.look, port.wanted) : {}
+    if (wrong) return fail(wrong.message, { ...wrong, result: reached })
+    const warnings = port ? portWarnings(port.look, port.wanted) : []
+    const met = port ? [`${p.address}:${p.port} answers${p.tls ? `, by ${port.look.tls?.protocol}` : ''}`] : []
+    if (p.library === undefined) return { steps: [], result: reached, warnings, output: met.join() }
+    const seen = answers.look ?? answers.here
+    if (typeof seen !== 'object')
+      return fail(`the controller can't use PKCS #11 libraries: ${seen}`, {
+        hint: 'npm install pkcs11js, which needs a compiler; or `from: host`',
+      })
+    const way = answers.look ? 'pkcs11-tool on the host' : 'pkcs11js on the controller'
+    const pin = pinSource(p, answers.variable)
     if (pin && 'message' in pin) return fail(pin.message, pin)
-    if (look.configTest && pin === undefined && !p.mechanisms && !p.keys) return vendorSays(look.configTest)
-    const problem = before(p, look) ?? wanting(p, look, pin) ?? (login && behind(p, login))
-    const result = resultOf(p, look, login)
+    if (seen.configTest && pin === undefined && !p.mechanisms && !p.keys)
+      return vendorSays(seen.configTest, reached, [...warnings])
+    const { login } = answers
+    const problem = before(p, seen) ?? wanting(p, seen, pin) ?? (login && behind(p, login))
+    const result = { ...reached, ...resultOf(p, seen, login), way }
     if (problem) return fail(problem.message, { ...problem, result })
-    return { steps: [], result, warnings: login ? warningsOf(p, login) : [], output: inWords(p, look, login) }
+    const output = [...met, ...inWords(p, seen, login, way)].join('; ')
+    return { steps: [], result, warnings: [...warnings, ...(login ? warningsOf(p, login) : [])], output }
   },
 })
 
+interface LibraryReads {
+  readonly variable?: LocalRead<string | undefined> | undefined
+  readonly here?: Read<HsmLook | string> | undefined
+  readonly look?: Read<HsmLook> | undefined
+  readonly login?: Read<HsmLogin> | undefined
+}
+
+/** @param local the host is the controller. */
+function libraryReads(p: P, local: boolean, known: Known): LibraryReads {
+  if (p.library === undefined) return {}
+  const place = hsmPlace(p)
+  const here = p.from === 'controller' || (p.from === 'auto' && local) ? hsmLookHere(place) : undefined
+  const seenHere = here && known(here)
+  const onHost = !here || (typeof seenHere === 'string' && p.from === 'auto')
+  const look = onHost ? known(hsmLook(place)) : seenHere
+  const variable = pinVariable(p)
+  const pin = pinSource(p, variable && known(variable))
+  const usable = typeof look === 'object' && pin && !('message' in pin) && !before(p, look)
+  const question = usable ? hsmLoginQuestion(p, pin, look, { random: true, keys: trials(p) }) : undefined
+  const login = question && (onHost ? hsmLogin(question) : hsmLoginHere(question))
+  return { variable, here, look: onHost ? hsmLook(place) : undefined, login }
+}
+
+const fileNames = ['tls_ca', 'tls_cert', 'tls_key', 'tls_p12'] as const
+
+/** The host's file or the controller's. */
+type FileRead = LocalRead<Content | LocalFile | undefined>
+
+function fileReads(p: P): Partial<Record<(typeof fileNames)[number], FileRead>> {
+  if (p.address === undefined || !p.tls) return {}
+  return Object.fromEntries(
+    fileNames.flatMap((name) => {
+      const path = p[name]
+      return path === undefined ? [] : [[name, (p.remote_src ? content(path) : localFile(path)) as FileRead]]
+    }),
+  )
+}
+
+function missingFile(p: P, answers: object) {
+  for (const name of fileNames) {
+    const path = p[name]
+    if (!(name in answers)) continue
+    const found = (answers as Record<string, Content | LocalFile | undefined>)[name]
+    if (found && 'denied' in found && found.denied) return fail(`${path} may not be read`, { hint: '`become: true`' })
+    if (!found?.bytes)
+      return fail(`there is no ${path} on the ${p.remote_src ? 'host' : 'controller'}`, {
+        hint: p.remote_src ? 'a path of the host' : '`remote_src: true` takes it from the host',
+      })
+  }
+  return undefined
+}
+
+/** Undefined as long as its files are not known. */
+function portQuestion(p: P, host: string, files: ReturnType<typeof fileReads>, known: Known): PortQuestion | undefined {
+  const { port, timeout } = p
+  if (!p.tls) return { host, port, timeout }
+  const found = fileNames.map((name) => (files[name] ? known(files[name])?.bytes : undefined))
+  if (fileNames.some((name, i) => files[name] && !found[i])) return undefined
+  const [ca, cert, key, p12] = found
+  const password = p.tls_key_password
+  const own = p12
+    ? { p12: p12.toString('base64'), password }
+    : cert && key
+      ? { cert: fromBytes(cert), key: fromBytes(key), password }
+      : undefined
+  return { host, port, timeout, tls: { ca: ca && fromBytes(ca), serverName: p.tls_server_name, own } }
+}
+
+function portWanted(p: P): PortWanted | undefined {
+  if (p.address === undefined) return undefined
+  const own = p.tls_p12 !== undefined || p.tls_cert !== undefined
+  const tls = { trust: p.tls_ca !== undefined, serverName: p.tls_server_name, own }
+  return { host: p.address, port: p.port, ...(p.tls ? { tls } : {}) }
+}
+
 /** Why there is no login to be tried. */
 function before(p: P, look: HsmLook) {
-  return (
-    lookProblem(look, hsmPlace(p)) ?? (p.risk_lockout || !hasPin(p) ? undefined : lockoutProblem(look, hsmPlace(p)))
-  )
+  const problem = lookProblem(look, hsmPlace(p))
+  return problem ?? (p.risk_lockout || !hasPin(p) ? undefined : lockoutProblem(look, hsmPlace(p)))
 }
 
 const hasPin = (p: P) => [p.pin, p.pin_file, p.pin_env].some((source) => source !== undefined)
 
 function trials(p: P): KeyTrial[] {
-  return (p.keys ?? []).map(({ label, use = 'encrypt', mechanism }) => ({
+  return (p.keys ?? []).map(({ label, use = 'encrypt', mechanism, rsa_oaep_hash }) => ({
     label,
     use,
+    ...(rsa_oaep_hash === undefined ? {} : { hash: rsa_oaep_hash }),
     mechanism: mechanismName(mechanism ?? (use === 'sign' ? 'SHA256-HMAC' : 'AES-GCM')),
   }))
 }
@@ -152,19 +285,16 @@ function warningsOf(p: P, login: HsmLogin): string[] {
   const instead = trials(p).flatMap(({ label, use, mechanism }, i) => {
     const tried = login.tried[i]?.mechanism
     if (use === 'none' || tried === mechanism) return []
-    if (tried === undefined) return [`the key ${label} was not tried: pkcs11-tool does not know ${mechanism}`]
+    if (tried === undefined) return [`the key ${label} was not tried: ${mechanism} is not known here`]
     return [`the key ${label} was tried by ${tried}: pkcs11-tool does not know ${mechanism}`]
   })
   const lineBreak = `${p.pin_file} ends in a line break: what reads it whole takes that for a part of the PIN`
   return login.lineBreak ? [lineBreak, ...instead] : instead
 }
 
-const tool = 'pkcs11-tool on the host'
-
 function resultOf(p: P, look: HsmLook, login: HsmLogin | undefined): Record<string, unknown> {
   const slot = slotOf(look.seen?.slots ?? [], hsmPlace(p).token)
   return {
-    way: tool,
     library: { path: p.library, ...look.seen?.library },
     ...(slot?.token ? { slot: slot.id, token: slot.token } : {}),
     mechanisms: look.seen?.mechanisms.map(mechanismName) ?? [],
@@ -176,30 +306,26 @@ function resultOf(p: P, look: HsmLook, login: HsmLogin | undefined): Record<stri
   }
 }
 
-function inWords(p: P, look: HsmLook, login: HsmLogin | undefined): string {
+function inWords(p: P, look: HsmLook, login: HsmLogin | undefined, way: string): string[] {
   const { library, slots } = look.seen!
   const slot = slotOf(slots, hsmPlace(p).token)!
-  const keys = (login?.tried ?? []).map((k) => `${k.label}${k.mechanism === undefined ? '' : ` (${k.mechanism})`}`)
+  const keys = (login?.tried ?? []).flatMap((k) => (k.mechanism === undefined ? [] : [`${k.label} (${k.mechanism})`]))
   return [
-    `${library?.manufacturer} ${library?.version}, token ${slot.token!.label} in slot ${slot.id}, by ${tool}`,
+    `${library?.manufacturer} ${library?.version}, token ${slot.token!.label} in slot ${slot.id}, by ${way}`,
     login ? 'the login and random numbers work' : 'nobody logged in',
     ...(keys.length > 0 ? [`keys that work: ${keys.join(', ')}`] : []),
-  ].join('; ')
+  ]
 }
 
 /** The vendor's own test is all there is. */
-function vendorSays({ path, status, said }: NonNullable<HsmLook['configTest']>) {
+function vendorSays({ path, status, said }: NonNullable<HsmLook['configTest']>, reached: object, warnings: string[]) {
   const words = said.split('\n').filter((l) => l.trim() !== '')
-  const result = { way: 'configTest on the host', said }
+  const result = { ...reached, way: 'configTest on the host', said }
   if (status !== 0)
     return fail(`${path} says that the library does not work: ${words.at(-1) ?? `status ${status}`}`, {
       hint: 'look at its configuration and at its log',
       result,
     })
-  return {
-    steps: [],
-    result,
-    output: words.join('\n'),
-    warnings: ['the host has no pkcs11-tool: only the vendor’s configTest was asked, and nobody logged in'],
-  }
+  const only = 'the host has no pkcs11-tool: only the vendor’s configTest was asked, and nobody logged in'
+  return { steps: [], result, output: words.join('\n'), warnings: [...warnings, only] }
 }

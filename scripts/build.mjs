@@ -49,6 +49,14 @@ await build({
   // src/load.ts gives it
   define: { 'import.meta.url': '__url' },
 })
+await build({
+  ...common,
+  entryPoints: [{ in: join(root, 'src/host/hsm-child.ts'), out: 'hsm-child' }],
+  outdir: join(root, 'dist'),
+  bundle: true,
+  format: 'esm',
+  external: ['pkcs11js'],
+})
 await build({ ...common, entryPoints: [join(root, 'src/load.ts')], outdir: join(root, 'dist'), format: 'esm' })
 const { door } = await import(pathToFileURL(join(root, 'dist/load.js')).href)
 const names = Object.keys(door).join(', ')

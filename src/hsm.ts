@@ -168,8 +168,8 @@ export function lockoutProblem(look: HsmLook, place: HsmPlace): HsmProblem | und
 
 /** Why a login did not come to be. */
 export function loginProblem(login: HsmLogin, pinFile: string | undefined): HsmProblem | undefined {
-  const hint = 'the PIN is read from there on the host'
-  if (login.pin === 'missing') return { message: `there is no ${pinFile} on the host`, hint }
+  const hint = 'the PIN is read from there, where the library is'
+  if (login.pin === 'missing') return { message: `there is no ${pinFile}`, hint }
   if (login.pin === 'unreadable') return { message: `${pinFile} may not be read`, hint: '`become: true`' }
   if (login.pin === 'empty')
     return { message: `${pinFile} is empty`, hint: 'an empty PIN would count as a wrong one: it was not tried' }

@@ -51,6 +51,7 @@ export type { ParamSchema, Params, ParamsSchema } from './language/schema.ts'
 export {
   type LocalFile,
   type LocalLink,
+  type LocalRead,
   type LocalTree,
   localFile,
   localPlace,
@@ -69,6 +70,7 @@ export {
   ownershipSteps,
 } from './ownership.ts'
 export { inTheWay, type Placing, placedPlan, placeFile, wayBarred, withBackup } from './placing.ts'
+export { type PortWanted, portProblem, portResult, portWarnings } from './port.ts'
 export { type OpenStore, openStore, StoreError, type StorePlace, settleStore, whoIs } from './secrets/store.ts'
 export { type Stored, stored } from './secrets/stored.ts'
 export { Unknown, UnknownValue } from './unknown.ts'
@@ -102,6 +104,8 @@ export interface ModuleContext {
   readonly facts: Facts
   /** Contents before a change are wanted, for a diff. */
   readonly diff: boolean
+  /** The host is the controller itself, and the task runs as the user that runs runbook. */
+  readonly here: boolean
   /** Shows what is secret as such wherever it may come out. */
   readonly secret: (value: string) => void
 }

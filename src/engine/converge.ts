@@ -36,6 +36,7 @@ function planAgain(ground: Ground, instance: Instance): readonly Step[] {
         params,
         view: ground.models.view(user),
         diff,
+        here: ground.here && user === '',
         local: (read) => ground.local(read, scope, instance.task),
         secret: ground.secret,
       }),

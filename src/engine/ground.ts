@@ -13,6 +13,8 @@ export interface Ground {
   readonly models: Models
   readonly scope: HostScope
   readonly check: boolean
+  /** The host is this machine. */
+  readonly here: boolean
   /** Of all hosts of the run. */
   readonly turns: Turns
   /** All facts come with the first answer, also those that take programs of their own. */

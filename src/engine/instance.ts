@@ -56,6 +56,8 @@ export interface Question {
   readonly diff: boolean
   /** What its steps need is asked for too. */
   readonly check?: boolean
+  /** See `ModuleContext`. */
+  readonly here: boolean
   readonly local: (read: LocalRead) => unknown
   readonly secret: (value: string) => void
 }
@@ -83,6 +85,7 @@ export function consult(q: Question): Answer {
       return must(q.view.facts ?? new Unknown(factsWanted))
     },
     diff: q.diff,
+    here: q.here,
     secret: q.secret,
   }
   try {

@@ -193,6 +193,7 @@ export function consultFor(
       view: ground.models.view(user),
       diff: ground.diff,
       check: ground.check,
+      here: ground.here && user === '',
       local: (read) => ground.local(read, scope, task),
       secret: ground.secret,
     }),

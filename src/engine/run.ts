@@ -185,6 +185,7 @@ export class Run {
       models: new Models((u) => link.facts(u)),
       scope,
       check: this.#o.mode === 'check',
+      here: host.target.kind === 'local',
       turns: this.#turns,
       facts: all,
       diff: this.#o.diff,

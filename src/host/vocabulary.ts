@@ -32,7 +32,9 @@ export {
   type Stat,
 } from './reads/entry.ts'
 export { type HsmLogin, type HsmLook, type HsmPlace, hsmLogin, hsmLook, type PinSource } from './reads/hsm.ts'
+export { hsmLoginHere, hsmLookHere } from './reads/hsm-here.ts'
 export { installedPackage, type Package, packageLatest } from './reads/package.ts'
+export { type PortLook, type PortQuestion, portLook } from './reads/port.ts'
 export { type Tree, tree } from './reads/tree.ts'
 export { bootTime, canBeEnabled, isTemplate, type Unit, unit, unitAfter, unitName } from './reads/unit.ts'
 export type { CallEnd, CallStep, Diff, ShellStep, Step, StepEnd } from './step.ts'

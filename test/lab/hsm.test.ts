@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process'
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { newAuthority } from '../host/certificates.ts'
 import {
   libraryPath,
   makeKey,
@@ -14,7 +16,7 @@ import {
 } from './hsm.ts'
 import type { Lab } from './lab.ts'
 import { placeStandIn } from './pkcs11-stand-in.ts'
-import { runbook, startRunbook } from './runbook.ts'
+import { runbook, startRunbook, until } from './runbook.ts'
 import { labSuite } from './suite.ts'
 
 // hsm_probe and pkcs11_key on hosts with SoftHSM2.
@@ -271,9 +273,14 @@ async function race(lab: Lab): Promise<void> {
   const ends = await Promise.all(runs.map((r) => r.ended))
   for (const { status, stdout, stderr } of ends) {
     told.push(stdout, stderr)
-    assert.is(status, 0, stdout + stderr)
+    assert.ok(status === 0 || status === 1, stdout + stderr)
   }
+  // SoftHSM2 itself may fail one that lists while others write
+  assert.ok(ends.some((e) => e.status === 0))
   assert.is(labels(lab, 'raced'), 1)
+  const after = run(lab, [makes({ label: 'raced' })])
+  assert.is(after.status, 0, after.all)
+  assert.equal(after.tasks[0]!.changes, [])
 }
 
 async function vendorsTool(lab: Lab): Promise<void> {
@@ -287,6 +294,58 @@ async function vendorsTool(lab: Lab): Promise<void> {
     assert.match(all, /only the vendor’s configTest was asked/)
   } finally {
     onHost(lab, 'h1', 'mv /usr/bin/pkcs11-tool.away /usr/bin/pkcs11-tool')
+  }
+}
+
+/** A port with mutual TLS as an HSM has it, found through an sshd; openssl stands in for the HSM. */
+async function port(lab: Lab): Promise<void> {
+  const address = lab.hosts[0]!.address
+  const authority = newAuthority()
+  const [own, client] = [authority.issue(`IP:${address}`), authority.issue('DNS:client')]
+  const at = (name: string) => join(lab.dir, name)
+  const files = {
+    'ca.pem': authority.ca,
+    'own.pem': own.cert,
+    'own.key': own.key,
+    'me.pem': client.cert,
+    'me.key': client.key,
+  }
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(at(name), text, { mode: 0o600 })
+    writeFileSync(join(rootOf(lab, 'h1'), 'root', name), text, { mode: 0o600 })
+  }
+  const serve = ['s_server', '-accept', `${address}:9100`, '-cert', at('own.pem'), '-key', at('own.key')]
+  const server = spawn(
+    'openssl',
+    [...serve, '-CAfile', at('ca.pem'), '-Verify', '2', '-verify_return_error', '-quiet'],
+    {
+      stdio: ['pipe', 'ignore', 'ignore'],
+    },
+  )
+  try {
+    await until(
+      'the port listens',
+      () => lab.run('h1', ['sh', '-c', `ss -ltn | grep -q '${address}:9100 '`]).status === 0,
+    )
+    const tls = (more: object) => ({ name: 'port', hsm_probe: { address, tls_ca: at('ca.pem'), ...more } })
+    const { status, all } = run(lab, [
+      tls({ tls_cert: at('me.pem'), tls_key: at('me.key') }),
+      tls({ remote_src: true, tls_ca: '/root/ca.pem', tls_cert: '/root/me.pem', tls_key: '/root/me.key', ...base }),
+    ])
+    assert.is(status, 0, all)
+    assert.match(all, /9100 answers, by TLSv1\.3; SoftHSM/)
+    assert.match(failure(lab, tls({})), /demands a client certificate, and none is given/)
+    assert.match(
+      failure(lab, tls({ tls_cert: at('me.pem'), tls_key: at('own.key') })),
+      /certificate is not for this key/,
+    )
+    assert.match(
+      failure(lab, tls({ remote_src: true, tls_ca: '/root/none.pem' })),
+      /there is no \/root\/none\.pem on the host/,
+    )
+    assert.match(failure(lab, tls({ port: 9 })), /:9\b.* \|/)
+  } finally {
+    server.kill()
   }
 }
 
@@ -328,5 +387,6 @@ labSuite(2, [
   ['keys are made as check says, once', makesKeys],
   ['keys that are made at the same time: one stays', race],
   ['where only the vendor’s tool is', vendorsTool],
+  ['the port of an HSM, its TLS, and ours', port],
   ['the PIN is in no argument, output or file', secret],
 ])

@@ -8,12 +8,15 @@ import type { Lab } from './lab.ts'
 /** Compiles a library that stands in for an HSM's, and puts it on a host: SoftHSM2 with what SoftHSM2 never does. It notes
  * each login in a file; a token's flags may be added to; or it aborts when it is initialised, or needs what is not there.
  * @param does `aborts`, `hangs`, `lacks` another library, `forgets` wrong PINs, or a number of flags that it adds to the token's. */
-export function placeStandIn(
-  lab: Lab,
-  host: string,
-  path: string,
-  does: 'aborts' | 'hangs' | 'lacks' | 'forgets' | number,
-): void {
+export type Does = 'aborts' | 'hangs' | 'lacks' | 'forgets' | number
+
+export function placeStandIn(lab: Lab, host: string, path: string, does: Does): void {
+  makeStandIn(join(rootOf(lab, host), path), path, does)
+}
+
+/** @param out where it is put
+ * @param path where it will be found: beside that it notes logins */
+export function makeStandIn(out: string, path: string, does: Does): void {
   const dir = mkdtempSync(join(tmpdir(), 'stand-in-'))
   try {
     writeFileSync(join(dir, 'stand-in.c'), source)
@@ -21,7 +24,6 @@ export function placeStandIn(
     const options = typeof does === 'number' ? [`-DFLAGS=${does}UL`] : [`-D${does.toUpperCase()}`]
     const part = does === 'lacks' ? [join(dir, 'libpart-of-runbook.so')] : []
     if (does === 'lacks') compile(['-Wl,-soname,libpart-of-runbook.so', '-o', part[0]!, join(dir, 'part.c')])
-    const out = join(rootOf(lab, host), path)
     mkdirSync(dirname(out), { recursive: true })
     const names = [`-DREAL="${softhsmPath}"`, `-DLOGINS="${path}.logins"`]
     compile(['-o', out, ...options, ...names, join(dir, 'stand-in.c'), ...part, '-ldl'])

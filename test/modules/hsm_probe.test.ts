@@ -144,7 +144,7 @@ test('the login, the keys, the random numbers', async () => {
   const missing = { ...opened, pin: 'missing' } as const
   assert.match(
     await fails({ pin_file: '/pin', keys: [{ label: 'k' }] }, good, missing),
-    /there is no \/pin on the host/,
+    /there is no \/pin \| the PIN is read/,
   )
 })
 

@@ -34,6 +34,7 @@ export interface Given {
   /** Variables that the parameters' templates see. */
   readonly vars?: Scope
   readonly diff?: boolean
+  readonly here?: boolean
 }
 
 export interface Planned {
@@ -142,6 +143,7 @@ function consulted(module: Module, params: Record<string, unknown>, given: Given
         params,
         view: models.view(''),
         diff: given.diff ?? false,
+        here: given.here ?? false,
         local: (read) =>
           read.local === 'environment' ? given.environment?.[read.path] : localAnswer(read, given.files ?? {}),
         secret: (value) => void secrets.push(value),

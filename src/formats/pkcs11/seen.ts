@@ -72,6 +72,8 @@ export interface KeyTrial {
   /** As `mechanismName` gives it. */
   readonly mechanism: string
   readonly use: 'encrypt' | 'sign' | 'none'
+  /** Of RSA-PKCS-OAEP: `sha256`. */
+  readonly hash?: string | undefined
 }
 
 /** What came of it. `mechanism` undefined: it was not tried. */

@@ -71,6 +71,8 @@ export interface HsmLogin {
   readonly random?: number
   readonly randomTrouble?: Trouble
   readonly tried: readonly Tried[]
+  /** Only in a prediction: what is to be there by then. */
+  readonly made?: readonly HsmObject[]
 }
 
 /** A library, its slots and tokens, and the mechanisms of one. Nobody logs in. */
@@ -86,7 +88,7 @@ export function hsmLogin(question: HsmLoginQuestion): Read<HsmLogin> {
 const hidden = randomBytes(16)
 
 /** Tells two PINs apart and cannot be turned back: a PIN is too short for a plain hash. */
-function pinMark(pin: PinSource): string {
+export function pinMark(pin: PinSource): string {
   return 'file' in pin ? `file ${pin.file}` : createHmac('sha256', hidden).update(pin.text).digest('hex').slice(0, 16)
 }
 
@@ -114,10 +116,10 @@ export const loginKind: ShellKind<HsmLoginQuestion, HsmLogin> = {
       trouble?.rv === 'CKR_PIN_INCORRECT' ? 'refused' : pin || trouble ? undefined : 'granted',
     instead: () => ({ pin: 'refused before', objects: [], tried: [] }),
   },
-  // others use the token too: only what is missing says that a step failed
+  // others use the token too: what they make and take is no fault of a step
   difference: (predicted, actual) => {
     const there = new Set(actual.objects.map(nameOf))
-    const missing = predicted.objects.map(nameOf).filter((name) => !there.has(name))
+    const missing = (predicted.made ?? []).map(nameOf).filter((name) => !there.has(name))
     return missing.length === 0 ? undefined : `the token was to hold ${missing.join(', ')}`
   },
 }
@@ -179,12 +181,12 @@ ${tests}${pinScript(q, q.pin, sh)}
 case $P in *"
 ") P=\${P%?}; N line-break;; esac
 if test -z "$P"; then N pin-empty; exit; fi
-I() { K=$1 awk '/ [Oo]bject/ { c = $1; l = "" } /^  label:/ { l = $0; sub(/^  label: */, "", l) } /^  ID:/ { if (l == ENVIRON["K"] && (c == "Secret" || c == "Private")) print $2 }' "$d/k"; }
+I() { K=$1 awk '/ [Oo]bject/ { c = $1; l = "" } /^  label:/ { l = $0; sub(/^  label: */, "", l) } /^  ID:/ { if (l == ENVIRON["K"] && (c == "Secret" || c == "Private")) print $2 }' "$d/hsm-k"; }
 X objects t -O
 test $r = 0 || exit
-cp "$d/o" "$d/k"; printf %s ${sh.word(plain)} >"$d/m"
-${q.random ? `t --generate-random 32 -o "$d/r" >"$d/o" 2>"$d/e" </dev/null; r=$?; wc -c <"$d/r" >"$d/o"; A random $r\n` : ''}${(q.keys ?? []).map((key, i) => trialScript(key, i, sh)).join('\n')}
-rm -f "$d/k" "$d/m" "$d/c" "$d/r"`
+cp "$d/o" "$d/hsm-k"; printf %s ${sh.word(plain)} >"$d/hsm-m"
+${q.random ? `t --generate-random 32 -o "$d/hsm-r" >"$d/o" 2>"$d/e" </dev/null; r=$?; wc -c <"$d/hsm-r" >"$d/o"; A random $r\n` : ''}${(q.keys ?? []).map((key, i) => trialScript(key, i, sh)).join('\n')}
+rm -f "$d/hsm-k" "$d/hsm-m" "$d/hsm-c" "$d/hsm-r"`
 }
 
 /** What pkcs11-tool can encrypt with. Where a seal uses GCM, the same key is tried with what the tool has. */
@@ -208,9 +210,9 @@ function trialScript(key: KeyTrial, i: number, sh: Shell): string {
   const iv = mechanism === 'AES-ECB' ? '' : ' --iv 000102030405060708090a0b0c0d0e0f'
   const there =
     key.use === 'sign'
-      ? `X try-${i} t --sign ${m} -i "$d/m" -o "$d/c" && X back-${i} t --verify ${m} -i "$d/m" --signature-file "$d/c"`
-      : `X try-${i} t --encrypt ${m}${iv} -i "$d/m" -o "$d/c" && X back-${i} t --decrypt ${m}${iv} -i "$d/c" -o "$d/r" && { cmp -s "$d/m" "$d/r" || N other-${i}; }`
-  return `set -- $(I ${sh.word(key.label)})\nif test $# = 1; then ${there}; fi; : >"$d/r"`
+      ? `X try-${i} t --sign ${m} -i "$d/hsm-m" -o "$d/hsm-c" && X back-${i} t --verify ${m} -i "$d/hsm-m" --signature-file "$d/hsm-c"`
+      : `X try-${i} t --encrypt ${m}${iv} -i "$d/hsm-m" -o "$d/hsm-c" && X back-${i} t --decrypt ${m}${iv} -i "$d/hsm-c" -o "$d/hsm-r" && { cmp -s "$d/hsm-m" "$d/hsm-r" || N other-${i}; }`
+  return `set -- $(I ${sh.word(key.label)})\nif test $# = 1; then ${there}; fi; : >"$d/hsm-r"`
 }
 
 interface Reply {

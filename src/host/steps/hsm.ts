@@ -27,7 +27,7 @@ export function makeHsmKey(question: HsmLoginQuestion, key: NewKey, now: HsmLogi
     summary,
     effects: [
       unknownEffect(summary, (read) => read.kind === loginKind && read.key !== own.key),
-      answerEffect(own, { ...now, objects: [...now.objects, ...objects] }),
+      answerEffect(own, { ...now, objects: [...now.objects, ...objects], made: objects }),
     ],
     script: (sh) => keyScript(question, key, sh),
   }
@@ -37,8 +37,8 @@ export const isPair = ({ type }: { readonly type: string }) => /^(RSA|EC)(:|$)/i
 
 const usages = { encrypt: 'decrypt', sign: 'sign', wrap: 'wrap', derive: 'derive' } as const
 
-/** Hosts that share an HSM may all find no key and make one. Whoever sees another beside its own takes its own back, waits
- * a while, and looks again; so two of a label never stay. */
+/** Hosts that share an HSM may all find no key and make one. Who then sees another beside its own takes its own back; the
+ * one whose id comes first waits a while before, for the others to do so. So two of a label never stay, and one does. */
 function keyScript(question: HsmLoginQuestion, key: NewKey, sh: Shell): string {
   const pair = isPair(key)
   const label = sh.word(key.label)
@@ -48,26 +48,33 @@ function keyScript(question: HsmLoginQuestion, key: NewKey, sh: Shell): string {
   const takeBack = classes
     .map((c) => `t --delete-object --type ${c} --label ${label} --id "$i" >/dev/null 2>&1`)
     .join('; ')
-  const again =
-    key.id === undefined
-      ? `${takeBack}; sleep $(( $(od -An -N1 -tu1 </dev/urandom) % 4 ))`
-      : `echo "somebody else made a key ${sh.word(key.label)} at the same time: now there are two"; exit 1`
   const id = key.id === undefined ? "$(od -An -N8 -tx1 </dev/urandom | tr -d ' \\n')" : sh.word(key.id)
+  const afterwards =
+    key.id === undefined
+      ? `w=0
+while C; test "$c" -gt 1; do
+w=$((w + 1))
+test "$first" = "$i" && test $w -lt 4 || { ${takeBack}; break; }
+sleep 1
+done`
+      : `C
+test "$c" -le 1 || { echo "somebody else made a key" ${label} "at the same time: now there are $c"; exit 1; }`
   return `export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
 ${placeScript(question, sh)}
 ${pinScript(question, question.pin, sh)}
 P=$(printf %s "$P")
-C() { t -O >"$d/k" 2>"$d/e" || { cat "$d/e"; exit 1; }
-c=$(K=${label} awk '/ [Oo]bject/ { k = $1 } /^  label:/ { l = $0; sub(/^  label: */, "", l); if (l == ENVIRON["K"] && k == "${pair ? 'Private' : 'Secret'}") n++ } END { print n + 0 }' "$d/k"); rm -f "$d/k" "$d/e"; }
-for n in 1 2 3 4 5 6; do
+C() { t -O >"$d/hsm-k" 2>"$d/hsm-e" || { cat "$d/hsm-e"; exit 1; }
+set -- $(K=${label} awk '/ [Oo]bject/ { k = $1; l = "" } /^  label:/ { l = $0; sub(/^  label: */, "", l) } /^  ID:/ { if (l == ENVIRON["K"] && k == "${pair ? 'Private' : 'Secret'}") { n++; if (n == 1 || ($2 "") < f) f = $2 "" } } END { print n + 0, f }' "$d/hsm-k")
+c=$1 first=\${2-}; rm -f "$d/hsm-k" "$d/hsm-e"; }
+for n in 1 2 3 4 5 6 7 8; do
 C
-test "$c" = 0 || { test "$c" = 1 && exit 0; echo "there are $c keys" ${label}; exit 1; }
+test "$c" = 1 && exit 0
+# others have not taken theirs back yet
+test "$c" = 0 || { sleep 1; continue; }
 i=${id}
 t ${pair ? '--keypairgen' : '--keygen'} --key-type ${sh.word(key.type)} --label ${label} --id "$i" ${kind} || exit 1
-C
-test "$c" -gt 1 || exit 0
-${again}
+${afterwards}
 done
-echo "others make the key at the same time, again and again"; exit 1`
+echo "there are $c keys" ${label}", or others make it again and again at the same time"; exit 1`
 }
