@@ -117,8 +117,7 @@ export default defineModule({
     token_label: vault
     pin_file: /etc/vault.d/hsm-pin
     mechanisms: [CKM_AES_GCM]
-    keys: [{ label: hsm_demo }, { label: hsm_hmac_demo, use: sign }]
-  become_user: vault`,
+    keys: [{ label: hsm_demo }, { label: hsm_hmac_demo, use: sign }]`,
 })({
   reads: (p, { here: local }, known) => {
     const files = fileReads(p)
@@ -282,14 +281,13 @@ function behind(p: P, login: HsmLogin) {
 }
 
 function warningsOf(p: P, login: HsmLogin): string[] {
-  const instead = trials(p).flatMap(({ label, use, mechanism }, i) => {
-    const tried = login.tried[i]?.mechanism
-    if (use === 'none' || tried === mechanism) return []
-    if (tried === undefined) return [`the key ${label} was not tried: ${mechanism} is not known here`]
-    return [`the key ${label} was tried by ${tried}: pkcs11-tool does not know ${mechanism}`]
-  })
+  const untried = trials(p).flatMap(({ label, use, mechanism }, i) =>
+    use === 'none' || login.tried[i]?.mechanism
+      ? []
+      : [`the key ${label} was not tried: ${mechanism} is not known here`],
+  )
   const lineBreak = `${p.pin_file} ends in a line break: what reads it whole takes that for a part of the PIN`
-  return login.lineBreak ? [lineBreak, ...instead] : instead
+  return login.lineBreak ? [lineBreak, ...untried] : untried
 }
 
 function resultOf(p: P, look: HsmLook, login: HsmLogin | undefined): Record<string, unknown> {
@@ -309,7 +307,12 @@ function resultOf(p: P, look: HsmLook, login: HsmLogin | undefined): Record<stri
 function inWords(p: P, look: HsmLook, login: HsmLogin | undefined, way: string): string[] {
   const { library, slots } = look.seen!
   const slot = slotOf(slots, hsmPlace(p).token)!
-  const keys = (login?.tried ?? []).flatMap((k) => (k.mechanism === undefined ? [] : [`${k.label} (${k.mechanism})`]))
+  const keys = trials(p).flatMap(({ label, mechanism }, i) => {
+    const tried = login?.tried[i]?.mechanism
+    if (tried === undefined) return []
+    // pkcs11-tool has no GCM
+    return [`${label} (${tried}${tried === mechanism ? '' : ` in place of ${mechanism}`})`]
+  })
   return [
     `${library?.manufacturer} ${library?.version}, token ${slot.token!.label} in slot ${slot.id}, by ${way}`,
     login ? 'the login and random numbers work' : 'nobody logged in',

@@ -50,7 +50,7 @@ export default defineModule({
   examples: `- pkcs11_key:
     library: /usr/local/bin/fxpkcs11/x64/OpenSSL-1.1.x/libfxpkcs11.so
     token_label: vault
-    pin_file: /etc/vault.d/hsm-pin
+    pin_env: HSM_PIN
     label: hsm_demo
   become_user: vault`,
   differences: [

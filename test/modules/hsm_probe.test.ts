@@ -5,11 +5,16 @@ import {
   type HsmLook,
   type HsmObject,
   hsmLogin,
+  hsmLoginHere,
   hsmLoginQuestion,
   hsmLook,
+  hsmLookHere,
   hsmPlace,
   type KeyTrial,
   type PinSource,
+  type PortLook,
+  type PortQuestion,
+  portLook,
 } from '../../src/module.ts'
 import { plan } from './plan.ts'
 
@@ -55,10 +60,10 @@ test('a token and a key that work', async () => {
   assert.is(result.way, 'pkcs11-tool on the host')
   assert.is(result.slot, 5)
   assert.equal(result.keys, [{ label: 'k', type: 'AES', id: '01', tried: 'AES-CBC-PAD' }])
-  assert.equal(warnings, ['the key k was tried by AES-CBC-PAD: pkcs11-tool does not know AES-GCM'])
+  assert.equal(warnings, [])
   assert.is(
     made!.output,
-    'Maker 2.6, token lab in slot 5, by pkcs11-tool on the host; the login and random numbers work; keys that work: k (AES-CBC-PAD)',
+    'Maker 2.6, token lab in slot 5, by pkcs11-tool on the host; the login and random numbers work; keys that work: k (AES-CBC-PAD in place of AES-GCM)',
   )
 })
 
@@ -146,6 +151,73 @@ test('the login, the keys, the random numbers', async () => {
     await fails({ pin_file: '/pin', keys: [{ label: 'k' }] }, good, missing),
     /there is no \/pin \| the PIN is read/,
   )
+})
+
+/** On the controller. */
+function probeHere(more: object, look: HsmLook | string, given: { here?: boolean } = {}) {
+  const params = { risk_lockout: false, timeout: 20, ...base, pin: 'pin-4711' }
+  const tried = [{ label: 'k', mechanism: 'AES-GCM' }]
+  const question = hsmLoginQuestion(params, { text: params.pin }, good, { random: true, keys: [trial] })
+  const answers = [
+    [hsmLookHere(hsmPlace(params)), look],
+    [hsmLook(hsmPlace(params)), good],
+    [hsmLoginHere(question), { ...opened, tried }],
+    [hsmLogin(question), opened],
+  ] as const
+  return plan('hsm_probe', { ...base, ...withKey, ...more }, { host: { '/lib/p11.so': 'x' }, answers, ...given })
+}
+
+test('the controller is taken where it is the host, or told', async () => {
+  const way = async (...args: Parameters<typeof probeHere>) => (await probeHere(...args)).result.way
+  assert.is(await way({}, good, { here: true }), 'pkcs11js on the controller')
+  assert.is(await way({}, good), 'pkcs11-tool on the host')
+  assert.is(await way({ from: 'controller' }, good), 'pkcs11js on the controller')
+  assert.is(await way({ from: 'host' }, good, { here: true }), 'pkcs11-tool on the host')
+  assert.is(await way({}, 'pkcs11js was not built', { here: true }), 'pkcs11-tool on the host')
+  const { failed, hint } = await probeHere({ from: 'controller' }, 'it was not built')
+  assert.match(failed!, /controller can't use PKCS #11 libraries: it was not built/)
+  assert.match(hint!, /npm install pkcs11js/)
+  const { plan: made } = await probeHere({}, good, { here: true })
+  assert.match(made!.output!, /keys that work: k \(AES-GCM\)$/)
+})
+
+test('the port is looked at first, with the files of host or controller', async () => {
+  const tls = { protocol: 'TLSv1.3', chain: [], anonymous: { accepted: false } }
+  const asking = (question: Partial<PortQuestion>, look: PortLook, more: object, given: object = {}) =>
+    plan(
+      'hsm_probe',
+      { address: 'hsm', ...more },
+      {
+        answers: [[portLook({ host: 'hsm', port: 9100, timeout: 20, ...question }), look]],
+        ...given,
+      },
+    )
+  const files = { 'ca.pem': 'a ca', 'me.p12': 'a p12' }
+  const own = { p12: Buffer.from('a p12').toString('base64'), password: 'secret-4711' }
+  const question = { tls: { ca: 'a ca', serverName: undefined, own } }
+  const given = { tls_ca: 'ca.pem', tls_p12: 'me.p12', tls_key_password: 'secret-4711' }
+  const good = await asking(question, { tls: { ...tls, own: { accepted: true } } }, given, { files })
+  assert.is(good.failed, undefined)
+  assert.equal(good.result, {
+    address: 'hsm',
+    port: 9100,
+    protocol: 'TLSv1.3',
+    chain: [],
+    anonymous: false,
+    accepted: true,
+  })
+  assert.is(good.plan!.output, 'hsm:9100 answers, by TLSv1.3')
+  const host = { '/ca.pem': 'a ca', '/me.p12': 'a p12' }
+  const remote = { ...given, tls_ca: '/ca.pem', tls_p12: '/me.p12', remote_src: true }
+  const refused = { ...tls, own: { accepted: false, because: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA' } }
+  const foreign = await asking(question, { tls: refused }, remote, { host })
+  assert.match(foreign.failed!, /hsm:9100 refuses a client with our certificate \(TLSV1_ALERT_UNKNOWN_CA\)/)
+  const none = await asking(question, {}, { ...remote, tls_ca: '/none.pem' }, { host })
+  assert.is(none.failed, 'there is no /none.pem on the host')
+  const closed = await asking({}, { unreachable: { message: 'hsm:9100 refused the connection' } }, { tls: false })
+  assert.is(closed.failed, 'hsm:9100 refused the connection')
+  assert.is((await asking({}, {}, { tls: false })).failed, undefined)
+  assert.match((await plan('hsm_probe', { port: 1 }, {})).invalid[0]!, /needs one of `library`, `address`/)
 })
 
 test.run()
