@@ -6,7 +6,6 @@ import {
   type Failure,
   fail,
   isRefused,
-  type KeptKeys,
   keptKeys,
   knownLocals,
   localFile,
@@ -29,7 +28,6 @@ import {
   vaultServerParams,
   vaultState,
   vaultStatus,
-  whoIs,
 } from '../src/module.ts'
 
 const {
@@ -43,7 +41,12 @@ const {
   preflightProblem,
   preflightReads,
   roleOf,
+  serverRuns,
+  startingState,
   stateShown,
+  storeBlocked,
+  cannotUnseal,
+  unfinished,
 } = vaultInit
 
 const params = {
@@ -140,14 +143,19 @@ export default defineModule({
   reads: (p, context, known) => {
     const server = serverOf(p, knownLocals(p, known), context)
     const state = vaultState(server, p.timeout)
-    const now = known(state)
+    const first = known(state)
+    const runs = first && isRefused(first) ? serverRuns : undefined
+    const starting = runs && known(runs)?.status === 0 ? startingState(server, p.timeout) : undefined
+    const now = starting ? known(starting) : first
     const bare = now && !isRefused(now) && !now.initialized
     const config = bare ? content(p.config) : undefined
     const text = config && known(config)?.bytes?.toString('utf8')
     if (p.hsm?.pin !== undefined) context.secret(p.hsm.pin)
     return {
       ...vaultLocals(p, known),
-      state,
+      first: state,
+      runs,
+      starting,
       kept: p.store === undefined ? undefined : stored(known(localPlace(p.store))!, identityOf(p, known)),
       place: localPlace(p.store ?? ''),
       identity: localPlace(p.identity ?? ''),
@@ -161,35 +169,35 @@ export default defineModule({
   plan: (p, a, context) => {
     const wrong = wrongParams(p)
     if (wrong) return wrong
-    if (isRefused(a.state)) return refusal(a.state)
+    const state = a.starting ?? a.first
+    if (isRefused(state)) return refusal(state)
     const server = serverOf(p, a, context)
-    const files = { ...a } as unknown as Record<string, { bytes: Buffer } | undefined>
-    if (a.state.initialized) return initialised(p, { server, state: a.state, kept: a.kept, path: a.place }, context)
+    if (state.initialized) return initialised(p, { server, state, kept: a.kept, path: a.place }, context)
     const peers = (a.peers ?? []) as readonly (VaultState | Refused)[]
     const role = roleOf(p, server, a.config?.bytes?.toString('utf8'), peers)
     if (typeof role !== 'string') return role
-    const lost = sealProblem(p, a.state, () => preflightProblem(p.hsm!, a.hsmSeen!, a.hsmBehind, a.hsmVariable))
+    const lost = sealProblem(p, state, () => preflightProblem(p.hsm!, a.hsmSeen!, a.hsmBehind, a.hsmVariable))
     if (lost) return lost
     if (role === 'join')
       return joining(
         p,
-        { server, state: a.state, kept: a.kept, path: a.place },
+        { server, state, kept: a.kept, path: a.place },
         p.identity === undefined ? undefined : a.identity,
         context,
       )
-    const blocked = storeBlocked(p, a.kept!, a.place, server)
+    const blocked = storeBlocked(p.store!, a.kept!, a.place, server)
     if (blocked) return blocked
-    const pgp = pgpKeysOf(p, files)
+    const pgp = pgpKeysOf(p, a as unknown as Record<string, { bytes: Buffer } | undefined>)
     if ('failed' in pgp) return pgp
     const order: vaultInit.InitOrder = {
-      ...{ server, host: context.facts.hostname, product: a.state.product, version: a.state.version },
-      ...{ store: { path: a.place, recipients: p.recipients ?? [] }, autoUnseal: a.state.autoUnseal },
+      ...{ server, host: context.facts.hostname, product: state.product, version: state.version },
+      ...{ store: { path: a.place, recipients: p.recipients ?? [] }, autoUnseal: state.autoUnseal },
       ...{ shares: p.shares, threshold: p.threshold, patience: p.timeout, secret: context.secret, ...pgp },
     }
-    const kind = a.state.autoUnseal ? 'recovery' : 'unseal'
+    const kind = state.autoUnseal ? 'recovery' : 'unseal'
     const summary = `initialise ${server.address} (${p.threshold} of ${p.shares} ${kind} keys) and keep them in ${p.store}`
-    const sealed = !a.state.autoUnseal && pgp.pgpKeys !== undefined
-    const after = { ...a.state, initialized: true, sealed, health: sealed ? 503 : 200 }
+    const sealed = !state.autoUnseal && pgp.pgpKeys !== undefined
+    const after = { ...state, initialized: true, sealed, health: sealed ? 503 : 200 }
     const step: Step = {
       summary,
       effects: effectsOf(summary, server, p, after),
@@ -254,20 +262,6 @@ function sealProblem(p: P, { sealType }: VaultState, look: () => { message: stri
   )
 }
 
-/** Why nothing may be put into the store. */
-function storeBlocked(p: P, kept: Stored, path: string, { address }: VaultServer): Failure | undefined {
-  if (kept.state !== 'empty')
-    return fail(
-      `${p.store} is there already, and ${address} is not initialised: it holds keys of another server, or of one whose storage is gone`,
-      {
-        hint: `move it away if nobody needs it any more, or name another \`store\` (${path})`,
-      },
-    )
-  if (kept.intent?.alive)
-    return fail(`another run initialises it: ${whoIs(kept.intent)}`, { hint: 'wait for it to end' })
-  return undefined
-}
-
 function pgpKeysOf(p: P, files: Record<string, { bytes: Buffer } | undefined>) {
   const read = (path: string, file: { bytes: Buffer } | undefined): string => {
     if (!file) throw new RangeError(`there is no ${path} on the controller`)
@@ -288,6 +282,7 @@ function effectsOf(because: string, server: VaultServer, p: P, after: VaultState
   return [
     callsUnknown(because),
     answerEffect(vaultState(server, p.timeout), after),
+    answerEffect(startingState(server, p.timeout), after),
     answerEffect(vaultStatus(server), after),
   ]
 }
@@ -300,7 +295,7 @@ function initialised(p: P, there: There, context: ModuleContext) {
   if (isUp(state)) return planOf(settling, state, p, warnings)
   const keys = kept && keptKeys(kept, context.secret)
   if (state.sealed && !state.autoUnseal) {
-    const no = cannotUnseal(p, server, kept, keys)
+    const no = cannotUnseal(p.store, server, kept, keys)
     if (no) return no
   }
   const unseals = state.sealed && !state.autoUnseal
@@ -326,40 +321,6 @@ function leftBeside(p: P, path: string): Step {
       return { ok: true }
     },
   }
-}
-
-/** An earlier run said that it would, and never that it had. */
-function unfinished({ server, state, path }: There, intent: NonNullable<Stored['intent']>): Failure {
-  if (intent.alive) return fail(`another run initialises it: ${whoIs(intent)}`, { hint: 'wait for it to end' })
-  return fail(
-    `${server.address} is initialised, and the run that was about to do so (${whoIs(intent)}) never came to keep its keys: they are lost, unless somebody else initialised it since`,
-    {
-      hint: `who has the keys removes ${path}.intent; else nothing is lost but an empty server: stop it, empty its storage (${state.storage}), start it, and run this again`,
-      result: stateShown(state),
-    },
-  )
-}
-
-function cannotUnseal(
-  p: P,
-  { address }: VaultServer,
-  kept: Stored | undefined,
-  keys: KeptKeys | undefined,
-): Failure | undefined {
-  if (!kept || kept.state === 'empty')
-    return fail(`${address} is sealed, and its keys are not in a store of this controller`, {
-      hint:
-        p.store === undefined ? 'name it with `store`' : `they were not kept in ${p.store}: who has them unseals it`,
-    })
-  if (kept.problem !== undefined)
-    return fail(
-      `${address} is sealed, and ${p.store} can’t be read: ${kept.problem}`,
-      kept.hint ? { hint: kept.hint } : {},
-    )
-  if (!keys) return fail(`${address} is sealed, and ${p.store} holds no keys`)
-  if (keys.keys_pgp)
-    return fail(`${address} is sealed, and its keys are encrypted to their holders`, { hint: 'they unseal it' })
-  return undefined
 }
 
 function joining(p: P, { server, state, path }: There, identity: string | undefined, context: ModuleContext) {

@@ -45,6 +45,10 @@ export const preflightParam = {
     key_label: { type: 'string', description: 'The key that the seal encrypts with.' },
     hmac_key_label: { type: 'string', description: 'The key that it signs with, where it has one (Vault Enterprise).' },
     mechanism: { type: 'string', description: 'The seal’s; AES-GCM without it.' },
+    risk_lockout: {
+      type: 'boolean',
+      description: 'Logs in also where the token says that few tries of the PIN are left.',
+    },
     generate_key: {
       type: 'boolean',
       description:
@@ -62,9 +66,10 @@ export interface Preflight extends Omit<HsmParams, 'risk_lockout' | 'timeout'> {
   readonly hmac_key_label?: string | undefined
   readonly mechanism?: string | undefined
   readonly generate_key?: boolean | undefined
+  readonly risk_lockout?: boolean | undefined
 }
 
-const placed = (p: Preflight): HsmParams => ({ ...p, risk_lockout: false, timeout: 20 })
+const placed = (p: Preflight): HsmParams => ({ ...p, risk_lockout: p.risk_lockout ?? false, timeout: 20 })
 
 const trials = (p: Preflight) => [
   { label: p.key_label, use: 'encrypt' as const, mechanism: mechanismName(p.mechanism ?? 'AES-GCM') },
@@ -102,7 +107,7 @@ export function preflightProblem(
 }
 
 const before = (p: Preflight, seen: HsmLook) =>
-  lookProblem(seen, hsmPlace(placed(p))) ?? lockoutProblem(seen, hsmPlace(placed(p)))
+  lookProblem(seen, hsmPlace(placed(p))) ?? (p.risk_lockout ? undefined : lockoutProblem(seen, hsmPlace(placed(p))))
 
 function wanting(p: Preflight, seen: HsmLook): HsmProblem | undefined {
   const missing = missingMechanisms([trials(p)[0]!.mechanism], seen.seen!.mechanisms)

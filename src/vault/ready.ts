@@ -1,5 +1,6 @@
 import type { Way } from '../host/channel.ts'
 import { type CallKind, type Read, read } from '../host/read.ts'
+import { output } from '../host/reads/command.ts'
 import { type Ask, asking } from './kind.ts'
 import { isRefused, type Refused, type VaultServer } from './server.ts'
 import { type VaultStatus, vaultStatus } from './status.ts'
@@ -19,6 +20,8 @@ interface Question {
   readonly server: VaultServer
   /** Seconds that it is given. */
   readonly patience: number
+  /** It is there, and does not answer yet. */
+  readonly starting?: true
 }
 
 /** Servers that did not answer before, by the way to their host. */
@@ -30,9 +33,21 @@ export function vaultState(server: VaultServer, patience: number): Read<VaultSta
   return read(stateKind, { server: { ...server, token: undefined, namespace: undefined }, patience })
 }
 
+/** The same of one that did not answer, and whose process is there (`serverRuns`). */
+export function startingState(server: VaultServer, patience: number): Read<VaultState | Refused> {
+  return read(stateKind, { server: { ...server, token: undefined, namespace: undefined }, patience, starting: true })
+}
+
+/** Status 0: a program of that name runs on the host. */
+export const serverRuns = output([
+  'sh',
+  '-c',
+  'for f in /proc/[0-9]*/comm; do read -r n <"$f" && case $n in vault|bao) exit 0;; esac; done 2>/dev/null; exit 1',
+])
+
 export const stateKind: CallKind<Question, VaultState | Refused> = {
   name: 'vault-state',
-  key: ({ server, patience }) => `${vaultStatus(server).key} ${patience}`,
+  key: ({ server, patience, starting }) => `${vaultStatus(server).key} ${patience}${starting ? ' starting' : ''}`,
   about: ({ server }) => `the state of ${server.address}`,
   call: async ({ server, patience }, way) => {
     const before = silent.get(way)?.has(server.address)
