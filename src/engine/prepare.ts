@@ -10,6 +10,7 @@ import { type Diagnostic, didYouMean } from '../language/diagnostic.ts'
 import { type Play, type Playbook, type Task, type Value, ValueError } from '../language/playbook.ts'
 import { loadTemplate, type Template } from '../language/template.ts'
 import type { Module } from '../module.ts'
+import { ordered } from './batches.ts'
 import { wrongParams } from './check-includes.ts'
 import { FoundOnHosts } from './found-on-hosts.ts'
 import { hostvarsOf } from './hostvars.ts'
@@ -63,7 +64,8 @@ export function prepare(
   const plays = playbooks.flatMap((playbook) =>
     playbook.plays.map((play): ReadyPlay => {
       const matched = hostsOfPlay(inventory, play, report)
-      const names = matched.filter((name) => !limit || limit.has(name))
+      const named = matched.filter((name) => !limit || limit.has(name))
+      const names = ordered(named, play.order)
       const hosts = names.flatMap((name) => {
         if (!hostCache.has(name)) hostCache.set(name, readyHost(inventory, name, shared, selection, report))
         return hostCache.get(name) ?? []

@@ -12,7 +12,9 @@ import { countEvents, type Tally } from '../report/recap.ts'
 import { Redactor } from '../secrets/redactor.ts'
 import type { Connection } from '../transport/stream.ts'
 import { Unknown } from '../unknown.ts'
+import { batchesOf } from './batches.ts'
 import { ControllerFiles } from './controller.ts'
+import { listed } from './found-on-hosts.ts'
 import type { Ground } from './ground.ts'
 import { HostRun } from './host-run.ts'
 import { factsWanted } from './instance.ts'
@@ -57,6 +59,8 @@ export class Run {
   readonly #dropped = new Set<string>()
   readonly #events: Event[] = []
   #stopped = false
+  /** A play ended before its end: nothing follows it. */
+  #ended = false
 
   constructor(options: RunOptions) {
     this.#o = options
@@ -70,7 +74,7 @@ export class Run {
     const began = performance.now()
     this.#emit({ event: 'run', mode, playbooks, version })
     try {
-      for (const ready of this.#o.plays) if (!this.#stopped) await this.#play(ready)
+      for (const ready of this.#o.plays) if (!this.#stopped && !this.#ended) await this.#play(ready)
     } finally {
       await Promise.all([...this.#links.values()].map((link) => link.close()))
     }
@@ -115,30 +119,60 @@ export class Run {
       hosts: hosts.map((h) => h.target.name),
       tasks: ready.queue.entries.map((e) => e.task.name),
     })
+    const batches = batchesOf(hosts, ready.play.serial)
+    for (const [i, batch] of batches.entries()) {
+      const end = this.#stopped ? undefined : await this.#batch(ready, batch)
+      if (!end) continue
+      this.#ended = true
+      const left = [...end.left, ...batches.slice(i + 1).flat()].map((h) => h.target.name)
+      this.#emit({ event: 'warning', code: 'play-ended', message: endMessage(ready.play.name, end.why, left) })
+      return
+    }
+  }
+
+  /** @returns why nothing may follow it, and which of its hosts had no turn for that. */
+  async #batch(
+    ready: ReadyPlay,
+    hosts: readonly ReadyHost[],
+  ): Promise<{ readonly why: string; readonly left: readonly ReadyHost[] } | undefined> {
+    const { forks } = this.#o
+    const { serial, anyErrorsFatal } = ready.play
     // hosts shake hands while the first questions are thought out
     if (asksAtOnce(ready)) {
-      for (const host of hosts.slice(0, this.#o.forks)) this.#linkTo(host).connectAhead()
+      for (const host of hosts.slice(0, forks)) this.#linkTo(host).connectAhead()
       await new Promise((resolve) => setImmediate(resolve))
     }
     const waiting = [...hosts]
     const ran: HostRun[] = []
+    const failed: string[] = []
+    const cut: string[] = []
+    const halted = () => anyErrorsFatal && failed.length > 0
     const worker = async () => {
-      for (let host = waiting.shift(); host && !this.#stopped; host = waiting.shift()) {
+      while (!this.#stopped && !halted()) {
+        const host = waiting.shift()
+        if (!host) return
         const turn = { event: 'turn', host: host.target.name, play: ready.play.name } as const
-        const run = this.#host(ready, host)
+        const run = this.#host(ready, host, halted)
         ran.push(run)
         this.#emit({ ...turn, over: false })
         const end = await run.run()
         this.#emit({ ...turn, over: true })
-        if (end === 'failed' || end === 'unreachable') this.#dropped.add(host.target.name)
+        if (end === 'interrupted') cut.push(host.target.name)
+        if (end !== 'failed' && end !== 'unreachable') continue
+        failed.push(host.target.name)
+        this.#dropped.add(host.target.name)
       }
     }
-    await Promise.all(Array.from({ length: Math.min(this.#o.forks, hosts.length) }, worker))
+    await Promise.all(Array.from({ length: Math.min(forks, hosts.length) }, worker))
     // only when all have come to the end: what a host sees of another must not depend on their pace
     for (const run of ran) ready.remembered.set(run.host, run.known)
+    const short = cut.length === 0 ? '' : `; ${listed(cut)} did not come to the end`
+    if (halted()) return { why: `${listed(failed)} failed, and any_errors_fatal is set${short}`, left: waiting }
+    const all = serial && failed.length === hosts.length
+    return all ? { why: `all hosts of a batch failed: ${listed(failed)}`, left: [] } : undefined
   }
 
-  #host(ready: ReadyPlay, host: ReadyHost): HostRun {
+  #host(ready: ReadyPlay, host: ReadyHost, halted: () => boolean): HostRun {
     const link = this.#linkTo(host)
     return new HostRun({
       host: host.target.name,
@@ -146,7 +180,7 @@ export class Run {
       ground: this.#ground(ready, host, link),
       link,
       emit: (event) => this.#emit(event),
-      stopped: () => this.#stopped,
+      stopped: () => this.#stopped || halted(),
       forceHandlers: this.#o.forceHandlers,
       strict: this.#o.strict,
       meets: ready.play.gatherFacts || ready.queue.entries.some((e) => !e.module.harmless),
@@ -262,6 +296,11 @@ function hostPaths(task: Task, module: Module, scope: Scope, home: () => string)
     const written = schema.hostPath ? (task.params.get(name)?.evaluate(scope) ?? schema.default) : undefined
     return typeof written === 'string' ? [absolute(written, home)] : []
   })
+}
+
+function endMessage(play: string, why: string, left: readonly string[]): string {
+  const rest = left.length === 0 ? '' : `; ${listed(left)} had no turn`
+  return `the play "${play}" ends here, and nothing follows: ${why}${rest}`
 }
 
 function isYes(value: unknown): boolean {

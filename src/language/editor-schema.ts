@@ -1,6 +1,7 @@
 import { type JsonSchema, mapValues, plainParam } from './json-schema.ts'
 import { includeKeys, playKeys, taskFileKeys, taskKeys } from './keys.ts'
 import { schemaWords } from './load-params.ts'
+import { orders } from './playbook.ts'
 import type { ParamSchema, ParamsSchema } from './schema.ts'
 
 interface Described {
@@ -20,6 +21,13 @@ const label: JsonSchema = { type: ['string', 'number'] }
 const variables: JsonSchema = { type: 'object', propertyNames: { pattern: '^[A-Za-z_]\\w*$' } }
 const flag: JsonSchema = { anyOf: [{ type: 'boolean' }, templated] }
 
+const batch: JsonSchema = {
+  anyOf: [
+    { type: 'integer', minimum: 1 },
+    { type: 'string', pattern: '^\\d+(\\.\\d+)?%?$' },
+  ],
+}
+
 const described: Readonly<Record<string, readonly [schema: JsonSchema, description: string]>> = {
   name: [label, 'What it is called in the report.'],
   hosts: [texts, 'Which hosts: a pattern such as `web:&prod:!h3`.'],
@@ -30,6 +38,12 @@ const described: Readonly<Record<string, readonly [schema: JsonSchema, descripti
     { type: 'boolean' },
     'Facts come with the first answer; false leaves out those that take a program, where nothing looks at facts.',
   ],
+  serial: [
+    { anyOf: [batch, { type: 'array', minItems: 1, items: batch }] },
+    'How many hosts go at a time: a number, a share as 20%, or a list of these.',
+  ],
+  order: [{ enum: orders }, 'The order in which hosts have their turn.'],
+  any_errors_fatal: [{ type: 'boolean' }, 'The first host that fails ends the run.'],
   tags: [labels, 'For --tags and --skip-tags.'],
   tasks: [{ type: 'array', items: { $ref: '#/$defs/step' } }, 'What is done, in order.'],
   handlers: [{ type: 'array', items: { $ref: '#/$defs/handler' } }, 'What is done at the end, when it was notified.'],

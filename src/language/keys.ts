@@ -1,6 +1,8 @@
 // What an Ansible author may write that has no meaning here yet, and what to do instead.
 
-export const playKeys = new Set('name hosts become become_user vars gather_facts tags tasks handlers'.split(' '))
+export const playKeys = new Set(
+  'name hosts become become_user vars gather_facts serial order any_errors_fatal tags tasks handlers'.split(' '),
+)
 
 export const taskKeys = new Set(
   'name when register loop notify tags become become_user vars no_log ignore_errors changed_when failed_when timeout affects args'.split(
@@ -19,7 +21,6 @@ const later = ''
 const asInclude = 'write `include: FILE`, and what stands under `vars` under `params`: the file declares them'
 
 export const otherPlayKeys: Readonly<Record<string, string>> = {
-  any_errors_fatal: later,
   become_method: 'sudo is the only way to become another user yet',
   check_mode: 'use `runbook check`',
   collections: 'modules are named by their own names: drop it',
@@ -27,16 +28,14 @@ export const otherPlayKeys: Readonly<Record<string, string>> = {
   environment: "before a command of `shell`: `NAME='value' …`",
   force_handlers: 'use --force-handlers',
   import_playbook: 'name several playbooks on the command line',
-  max_fail_percentage: later,
+  max_fail_percentage: '`serial`, with `any_errors_fatal: true` for none',
   module_defaults: later,
-  order: later,
   port: 'set ansible_port in the inventory',
   post_tasks: 'put them at the end of `tasks`',
   pre_tasks: 'put them at the start of `tasks`',
   remote_user: 'set ansible_user in the inventory, or use --user',
   roles: 'write their tasks into task files: `include: FILE`',
   run_once: later,
-  serial: later,
   strategy: 'hosts always go at their own pace: drop it',
   vars_files: 'put them into group_vars/, or use --extra-vars @file',
   vars_prompt: later,
@@ -45,7 +44,7 @@ export const otherPlayKeys: Readonly<Record<string, string>> = {
 export const otherTaskKeys: Readonly<Record<string, string>> = {
   action: 'write the module as the key: `copy: { … }`',
   always: 'there are no blocks yet',
-  any_errors_fatal: later,
+  any_errors_fatal: 'it is a word of the play',
   async: later,
   become_method: 'sudo is the only way to become another user yet',
   block: 'there are no blocks yet: give each task its own `when`',

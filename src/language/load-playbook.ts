@@ -3,6 +3,7 @@ import { entryOf, type Item, loadDocument, type MapItem } from './document.ts'
 import { expand } from './expand-include.ts'
 import { Fields } from './fields.ts'
 import { otherKey, playKeys, unsupported } from './keys.ts'
+import { loadOrder, loadSerial } from './load-serial.ts'
 import type { ModuleSet } from './module-set.ts'
 import type { Play, Playbook, Task } from './playbook.ts'
 import { TaskFiles } from './task-files.ts'
@@ -76,6 +77,9 @@ function loadPlay(item: Item, files: TaskFiles, report: Report): Play | undefine
     becomeUser: f.value('become_user'),
     vars: f.variables('vars'),
     gatherFacts: f.flag('gather_facts', true),
+    serial: loadSerial(f),
+    order: loadOrder(f),
+    anyErrorsFatal: f.flag('any_errors_fatal', false),
     tags: f.texts('tags'),
     tasks,
     handlers,

@@ -38,6 +38,12 @@ export interface Playbook {
   readonly plays: readonly Play[]
 }
 
+/** How many hosts of a play go at a time: so many, or a share of all, above 0 and at most 1. */
+export type Batch = { readonly hosts: number } | { readonly share: number }
+
+export const orders = ['inventory', 'reverse_inventory', 'sorted', 'reverse_sorted'] as const
+export type Order = (typeof orders)[number]
+
 export interface Play {
   readonly name: string
   readonly span: Span
@@ -47,6 +53,11 @@ export interface Play {
   readonly becomeUser: Value | undefined
   readonly vars: ReadonlyMap<string, Value>
   readonly gatherFacts: boolean
+  /** Undefined for all hosts at once. */
+  readonly serial: readonly Batch[] | undefined
+  readonly order: Order
+  /** The first host that fails ends the run. */
+  readonly anyErrorsFatal: boolean
   readonly tags: readonly string[]
   readonly tasks: readonly Task[]
   readonly handlers: readonly Task[]
