@@ -101,8 +101,8 @@ async function lookAlone(link: HostLink, user: string, step: Step): Promise<Step
 }
 
 /** Whether something may depend on what becomes of a task before its pass is over. */
-function needsItsEnd({ register, ignoreErrors, failedWhen, changedWhen }: Task): boolean {
-  return [register, ignoreErrors, failedWhen, changedWhen].some((v) => v !== undefined)
+function needsItsEnd({ register, ignoreErrors, failedWhen, changedWhen, until, retries }: Task): boolean {
+  return [register, ignoreErrors, failedWhen, changedWhen, until, retries].some((v) => v !== undefined)
 }
 
 function pending(order: Order): { end: Promise<StepEnd>; waiting: Waiting } {

@@ -12,8 +12,9 @@ import type { HostLink } from './link.ts'
 import { advance, type Memory, newMemory, stops } from './memory.ts'
 import { ReadsByUser } from './models.ts'
 import { placeOf, taskEvent } from './task-event.ts'
+import type { Again } from './until.ts'
 import { subject, touches, type Verification, verificationOf, type Wrong } from './verify.ts'
-import { judgeSafely, notifies, type Walked, walk } from './walk.ts'
+import { judgedBy, judgeSafely, notifies, type Walked, walk } from './walk.ts'
 
 export type HostEnd = 'done' | 'failed' | 'unreachable' | 'interrupted'
 
@@ -37,6 +38,8 @@ export class HostRun {
   readonly #o: HostRunOptions
   #memory: Memory
   readonly #done: Instance[] = []
+  /** Milliseconds until the next try. */
+  #pause = 0
   /** What is to be told once it is seen whether something lasts; each says whether it failed. */
   #held: (() => Promise<boolean>)[] = []
 
@@ -100,12 +103,33 @@ export class HostRun {
         continue
       }
       const end = ground.check ? this.#report(walked) : await this.#pass(walked)
-      if (end === 'again') continue
-      if (end !== undefined) return end
+      if (end !== undefined && end !== 'again') return end
+      if (end === undefined && walked.stop === 'again') this.#tryAgain({ again: walked.delay, because: walked.because })
+      if (this.#pause > 0) await this.#wait()
+      if (end === 'again' || walked.stop === 'again') continue
       if (walked.stop === 'done') return 'done'
       if (walked.stop === 'failed') return 'failed'
       if (walked.instances.length === 0) return this.#stuck(walked.because)
     }
+  }
+
+  /** What is to be tried next was tried in vain. */
+  #tryAgain({ again, because }: Again): void {
+    this.#memory.tries++
+    this.#pause = Math.max(1, again)
+    const { ground, host, play, emit } = this.#o
+    const { task } = ground.queue.entries[this.#memory.position]!
+    const step = `${task.noLog ? 'tried in vain' : because}; again in ${again / 1000} s`
+    emit({ event: 'progress', host, play, task: task.name, step })
+  }
+
+  /** Lets time pass, in which anything may have changed. */
+  async #wait(): Promise<void> {
+    const until = performance.now() + this.#pause
+    this.#pause = 0
+    for (let left = until - performance.now(); left > 0 && !this.#o.stopped(); left = until - performance.now())
+      await new Promise((resolve) => setTimeout(resolve, Math.min(left, 100)))
+    this.#o.ground.models.forget()
   }
 
   /** A host is met even where nothing has to be asked of it, nor done: only then is it known that it can be reached. */
@@ -192,7 +216,12 @@ export class HostRun {
     if (ends.some((e) => e.outcome === 'lost')) return this.#lost(job.instance, ends)
     const first = ends[0]
     if (first?.outcome === 'not-started') return this.#o.stopped() ? 'interrupted' : 'broken'
-    const { instance, verdict } = ends.length === 0 ? job : judgeSafely(this.#o.ground, job.instance, ends)
+    const judged = ends.length === 0 ? job : judgedBy(this.#o.ground, job.instance, ends, this.#memory.tries)
+    if ('again' in judged) {
+      this.#tryAgain(judged)
+      return 'broken'
+    }
+    const { instance, verdict } = judged
     this.#keep(instance, verdict)
     if (job.looks.size === 0 || verdict.failed) this.#say(() => this.#tell(instance, verdict, ends))
     else this.#held.push(() => this.#tellLater(job, ends))

@@ -142,7 +142,7 @@ export function stepFailure(summary: string, end: StepEnd): string {
 }
 
 /** Whether all conditions hold, with the task's own result under the name it registers. */
-function evaluateAll(
+export function evaluateAll(
   values: readonly Value[],
   { task, scope: at }: Instance,
   result: object,

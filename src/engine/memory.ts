@@ -16,6 +16,8 @@ export interface Memory {
   /** The loop at that position, once it is evaluated, and what its items came to so far. */
   items: readonly unknown[] | undefined
   results: Readonly<Record<string, unknown>>[]
+  /** How often what is there was tried in vain. */
+  tries: number
   /** What `register` and `set_fact` gave. */
   known: Map<string, unknown>
   /** Handlers that are to run, by position; Unknown: perhaps. */
@@ -25,7 +27,15 @@ export interface Memory {
 
 /** @param known what the plays before gave. */
 export function newMemory(known: ReadonlyMap<string, unknown> = new Map()): Memory {
-  return { position: 0, items: undefined, results: [], known: new Map(known), notified: new Map(), ran: new Set() }
+  return {
+    position: 0,
+    items: undefined,
+    results: [],
+    tries: 0,
+    known: new Map(known),
+    notified: new Map(),
+    ran: new Set(),
+  }
 }
 
 export function copyOf(m: Memory): Memory {
@@ -51,6 +61,7 @@ export function advance(
   notify: readonly string[],
 ): void {
   const { task, item, outcome } = instance
+  memory.tries = 0
   if (outcome.kind === 'planned')
     for (const [name, value] of Object.entries(outcome.plan.variables ?? {})) memory.known.set(name, value)
   if (outcome.kind === 'unknown' && task.module === 'set_fact')

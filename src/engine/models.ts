@@ -54,6 +54,12 @@ export class Models {
     for (const model of this.#models.values()) model.settle()
   }
 
+  /** Time has passed: nothing is known but the facts. */
+  forget(): void {
+    this.#models.clear()
+    this.#log = []
+  }
+
   learn(user: string, reads: readonly Read[], answers: ReadonlyMap<string, unknown>): void {
     this.of(user).learn(reads, answers)
   }

@@ -130,8 +130,8 @@ function reachItem(
             steps: answer.plan.steps.map((step) => ({ step, effects: step.effects })),
           }
   const instance = { ...base, user, params, asked: answer.asked, outcome }
-  if (maybe === undefined || outcome.kind === 'failed') return { instance, affected }
-  const steps = outcome.kind === 'planned' ? outcome.steps : undefined
+  if (maybe === undefined) return { instance, affected }
+  const steps = outcome.kind === 'planned' ? outcome.steps : outcome.kind === 'failed' ? [] : undefined
   return {
     instance: { ...instance, outcome: { kind: 'unknown', because: maybe } },
     affected,
@@ -140,8 +140,8 @@ function reachItem(
 }
 
 /** Whether what judges the task once it has run looks at more than its own result: that has to be known by then. */
-function looksAround({ changedWhen = [], failedWhen = [], ignoreErrors, register }: Task): boolean {
-  const values = [...changedWhen, ...failedWhen, ...(ignoreErrors ? [ignoreErrors] : [])]
+function looksAround({ changedWhen = [], failedWhen = [], until = [], ignoreErrors, register }: Task): boolean {
+  const values = [...changedWhen, ...failedWhen, ...until, ...(ignoreErrors ? [ignoreErrors] : [])]
   return values.some((v) => [...v.names.keys()].some((name) => name !== register))
 }
 

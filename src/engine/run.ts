@@ -169,7 +169,7 @@ export class Run {
     const short = cut.length === 0 ? '' : `; ${listed(cut)} did not come to the end`
     if (halted()) return { why: `${listed(failed)} failed, and any_errors_fatal is set${short}`, left: waiting }
     const all = serial && failed.length === hosts.length
-    return all ? { why: `all hosts of a batch failed: ${listed(failed)}`, left: [] } : undefined
+    return all ? { why: `all hosts of a batch failed: ${listed(failed.toSorted())}`, left: [] } : undefined
   }
 
   #host(ready: ReadyPlay, host: ReadyHost, halted: () => boolean): HostRun {

@@ -1,4 +1,5 @@
 import { anythingEffect, perhapsEffect } from '../host/effect.ts'
+import type { StepEnd } from '../host/step.ts'
 import { truth } from '../language/compile.ts'
 import { type Task, type Value, ValueError } from '../language/playbook.ts'
 import type { Module } from '../module.ts'
@@ -10,26 +11,35 @@ import { advance, atNext, copyOf, type Memory, stops } from './memory.ts'
 import { ReadsByUser } from './models.ts'
 import { brokenValue, consultFor, homeOf, loopItems, namesOf, type ReachedInstance, reach, scopeOf } from './reach.ts'
 import { affectedBy, affectedEffects, affectedReads, unknownEffects } from './touches.ts'
+import { type Again, foreseen, isTriedAgain, tried } from './until.ts'
+
+export interface Judged {
+  readonly instance: Instance
+  readonly verdict: Verdict
+}
 
 export interface Walked {
-  readonly instances: readonly { readonly instance: Instance; readonly verdict: Verdict }[]
-  readonly stop: 'done' | 'failed' | 'missing' | 'unknown'
-  /** For `unknown`: what it waits for. */
+  readonly instances: readonly Judged[]
+  readonly stop: 'done' | 'failed' | 'missing' | 'unknown' | 'again'
+  /** For `unknown` and `again`: what it waits for. */
   readonly because: string
   /** For `missing` what has to be asked; for `unknown` what may be asked ahead. */
   readonly wanted: ReadsByUser
+  /** For `again`: milliseconds until the next try. */
+  readonly delay: number
 }
 
 /** Walks on from a place in the play, as far as all that is needed is known. Pure but for the planned steps, which it adds
  * to the models. */
 export function walk(ground: Ground, start: Memory): Walked {
   const memory = copyOf(start)
-  const instances: { instance: Instance; verdict: Verdict }[] = []
-  const end = (stop: Walked['stop'], because = '', wanted = new ReadsByUser()): Walked => ({
+  const instances: Judged[] = []
+  const end = (stop: Walked['stop'], because = '', wanted = new ReadsByUser(), delay = 0): Walked => ({
     instances,
     stop,
     because,
     wanted,
+    delay,
   })
   while (atNext(memory, ground.queue)) {
     const reached = reach(ground, memory)
@@ -42,10 +52,16 @@ export function walk(ground: Ground, start: Memory): Walked {
     const { instance } = reached
     if (instance.outcome.kind === 'unknown' && !ground.check)
       return end('unknown', instance.outcome.because, scout(ground, memory))
-    const judged = judgeSafely(ground, withEffects(ground, reached))
+    // what it waits for may come of the steps before it
+    const awaits = !ground.check && isTriedAgain(instance)
+    if (awaits && instances.some((i) => hasSteps(i.instance)))
+      return end('unknown', `task ${instance.task.name}`, scout(ground, memory))
+    const judged = judgedAhead(ground, withEffects(ground, reached), memory.tries)
+    if ('again' in judged) return end('again', judged.because, new ReadsByUser(), judged.again)
     instances.push(judged)
     advance(memory, ground.queue, judged.instance, judged.verdict, notifies(ground, judged.instance))
     if (stops(judged.verdict)) return end('failed')
+    if (awaits && hasSteps(judged.instance)) return end('unknown', `task ${instance.task.name}`, scout(ground, memory))
   }
   return end('done')
 }
@@ -55,19 +71,44 @@ export function notifies(ground: Ground, { task, scope }: Instance): string[] {
   return task.notify.flatMap((value) => namesOf(ground, value, scope))
 }
 
-export function judgeSafely(
-  ground: Ground,
-  instance: Instance,
-  ends?: Parameters<typeof judge>[1],
-): { instance: Instance; verdict: Verdict } {
+export function judgeSafely(ground: Ground, instance: Instance, ends?: readonly StepEnd[]): Judged {
+  return orBroken(ground, instance, () => ({ instance, verdict: judge(instance, ends, ground.scope) }))
+}
+
+function orBroken<T>(ground: Ground, instance: Instance, run: () => T): T | Judged {
   try {
-    return { instance, verdict: judge(instance, ends, ground.scope) }
+    return run()
   } catch (e) {
     if (!(e instanceof ValueError)) throw e
     const broken: Instance = { ...instance, outcome: brokenValue(e) }
     const plain: Instance = { ...broken, task: { ...broken.task, changedWhen: undefined, failedWhen: undefined } }
     return { instance: broken, verdict: judge(plain, undefined, ground.scope) }
   }
+}
+
+/** Judged by what is predicted; where nothing is to be done, for good. */
+function judgedAhead(ground: Ground, instance: Instance, tries: number): Judged | Again {
+  const judged = judgeSafely(ground, instance)
+  return orBroken(ground, judged.instance, () => {
+    if (ground.check) return foreseen(ground, judged.instance, judged.verdict)
+    return hasSteps(judged.instance) ? judged : orAgain(ground, judged, tries)
+  })
+}
+
+/** Judged by the ends of its steps.
+ * @param tries how often it was tried before. */
+export function judgedBy(ground: Ground, instance: Instance, ends: readonly StepEnd[], tries: number): Judged | Again {
+  const judged = judgeSafely(ground, instance, ends)
+  return orBroken(ground, judged.instance, () => orAgain(ground, judged, tries))
+}
+
+function orAgain(ground: Ground, { instance, verdict }: Judged, tries: number): Judged | Again {
+  const what = tried(ground, instance, verdict, tries)
+  return 'again' in what ? what : { instance, verdict: what.verdict }
+}
+
+function hasSteps({ outcome }: Instance): boolean {
+  return outcome.kind === 'planned' && outcome.steps.length > 0
 }
 
 /** The instance with the effects its steps have here; they are added to the models. */

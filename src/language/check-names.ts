@@ -40,8 +40,15 @@ export function namesOfPlay(play: Play): string[] {
 /** Whether any expression of a play looks at facts. */
 export function namesFacts(play: Play): boolean {
   const ofTask = (t: Task) => [
-    ...[...t.params.values(), ...t.vars.values(), ...t.when, ...(t.changedWhen ?? []), ...(t.failedWhen ?? [])],
-    ...[...t.notify, t.loop, t.become, t.becomeUser, t.affects, t.ignoreErrors],
+    ...[
+      ...t.params.values(),
+      ...t.vars.values(),
+      ...t.when,
+      ...(t.changedWhen ?? []),
+      ...(t.failedWhen ?? []),
+      ...(t.until ?? []),
+    ],
+    ...[...t.notify, t.loop, t.become, t.becomeUser, t.affects, t.ignoreErrors, t.retries, t.delay],
     ...t.includes.flatMap(valuesOf),
   ]
   const values = [
@@ -120,12 +127,15 @@ function checkTask(task: Task, defined: ReadonlySet<string>, around: Surrounding
     task.become,
     task.becomeUser,
     task.affects,
+    task.retries,
+    task.delay,
   ]
   // what stands at an include was looked at there
   for (const value of before) if (!isOutside(value)) check(value, defined, names)
   // judged when the task has run; `vars` may be used there only
   const after = [...names, ...namesBrought(task)]
-  const judged = [...(task.changedWhen ?? []), ...(task.failedWhen ?? []), ...task.notify, task.ignoreErrors]
+  const conditions = [...(task.changedWhen ?? []), ...(task.failedWhen ?? []), ...(task.until ?? [])]
+  const judged = [...conditions, ...task.notify, task.ignoreErrors]
   for (const value of [...judged, ...task.vars.values()]) check(value, defined, after)
 }
 

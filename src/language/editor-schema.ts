@@ -56,6 +56,9 @@ const described: Readonly<Record<string, readonly [schema: JsonSchema, descripti
   ignore_errors: [flag, 'Goes on when it fails.'],
   changed_when: [condition, 'Expressions that say whether it changed something.'],
   failed_when: [condition, 'Expressions that say whether it failed.'],
+  until: [condition, 'Expressions over what it registers: it is tried again until all hold.'],
+  retries: [{ anyOf: [{ type: 'integer', minimum: 0 }, templated] }, 'How many times more it is tried; 3 without it.'],
+  delay: [{ anyOf: [{ type: 'number', minimum: 0 }, templated] }, 'Seconds between two tries; 5 without it.'],
   timeout: [{ type: 'number', exclusiveMinimum: 0 }, 'Seconds that its steps may take.'],
   affects: [
     { anyOf: [{ const: 'nothing' }, { type: 'array' }, templated] },

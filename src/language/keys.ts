@@ -5,7 +5,7 @@ export const playKeys = new Set(
 )
 
 export const taskKeys = new Set(
-  'name when register loop notify tags become become_user vars no_log ignore_errors changed_when failed_when timeout affects args'.split(
+  'name when register loop notify tags become become_user vars no_log ignore_errors changed_when failed_when until retries delay timeout affects args'.split(
     ' ',
   ),
 )
@@ -52,7 +52,6 @@ export const otherTaskKeys: Readonly<Record<string, string>> = {
   collections: 'modules are named by their own names: drop it',
   connection: 'set ansible_connection in the inventory',
   debugger: later,
-  delay: later,
   delegate_facts: later,
   delegate_to: later,
   diff: 'use --diff',
@@ -68,10 +67,8 @@ export const otherTaskKeys: Readonly<Record<string, string>> = {
   poll: later,
   remote_user: 'set ansible_user in the inventory, or use --user',
   rescue: 'there are no blocks yet',
-  retries: later,
   run_once: later,
   throttle: later,
-  until: 'for a port, a path or a URL use wait_for',
 }
 
 /** How it is said. */

@@ -54,6 +54,9 @@ function loadRest(f: Fields, handler: boolean): Omit<Task, 'name' | 'span' | 'mo
     ignoreErrors: f.boolean('ignore_errors'),
     changedWhen: f.conditions('changed_when'),
     failedWhen: f.conditions('failed_when'),
+    until: f.conditions('until'),
+    retries: loadNumber(f, 'retries'),
+    delay: loadNumber(f, 'delay'),
     timeout: loadTimeout(f),
     affects: loadAffects(f),
     includes: [],
@@ -207,6 +210,15 @@ function loadTimeout(f: Fields): number | undefined {
   if (!item) return undefined
   if (item.kind === 'scalar' && typeof item.value === 'number' && item.value > 0) return item.value
   f.error('type', '`timeout` is a number of seconds', item.span)
+  return undefined
+}
+
+function loadNumber(f: Fields, key: string): Value | undefined {
+  const value = f.value(key)
+  if (!value?.constant) return value
+  const data = value.evaluate({})
+  if (typeof data === 'number' && data >= 0 && (key === 'delay' || Number.isInteger(data))) return value
+  f.error('type', `\`${key}\` is a number, 0 or more`, value.span)
   return undefined
 }
 

@@ -106,6 +106,12 @@ export interface Task {
   readonly ignoreErrors: Value | undefined
   readonly changedWhen: readonly Value[] | undefined
   readonly failedWhen: readonly Value[] | undefined
+  /** Tried again until all hold; without it, where there are retries, until it does not fail. */
+  readonly until: readonly Value[] | undefined
+  /** How many times more. */
+  readonly retries: Value | undefined
+  /** Seconds between two tries. */
+  readonly delay: Value | undefined
   /** Seconds that its steps may take on a host. */
   readonly timeout: number | undefined
   /** What a step of unknown effect may touch at most: the word `nothing`, or a list of absolute paths and mappings with
