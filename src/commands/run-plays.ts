@@ -1,3 +1,4 @@
+import { batchesOf } from '../engine/batches.ts'
 import type { ReadyPlay } from '../engine/prepare.ts'
 import { asksAtOnce, Run, type RunOptions } from '../engine/run.ts'
 import type { Target } from '../inventory/connection.ts'
@@ -53,7 +54,9 @@ export async function runPlays(
 
 /** The hosts of the first play that are asked something at once. */
 function atOnce(play: ReadyPlay | undefined, forks: number): Target[] {
-  return play && asksAtOnce(play) ? play.hosts.slice(0, forks).map((h) => h.target) : []
+  if (!play || !asksAtOnce(play)) return []
+  const [first = []] = batchesOf(play.hosts, play.play.serial)
+  return first.slice(0, forks).map((h) => h.target)
 }
 
 /** Milliseconds for the hosts to end what runs, and for the recap, after a second signal. */
