@@ -88,9 +88,9 @@ labSuite(
         assert.match(await line(), /the server would be lost: there is no key hsm_demo on the token/)
         assert.match(await line({ hsm: undefined }), /its key was not looked at.*unchecked_seal/)
         assert.match(await line({ hsm: { ...hsm, token_label: 'none' } }), /there is no token labelled none/)
-        assert.match(await line({ hsm: { ...hsm, library: '/none.so' } }), /there is no \/none\.so on the host/)
+        assert.match(await line({ hsm: { ...hsm, library: '/none.so' } }), /there is no \/none\.so/)
         const gone = await line({ hsm: { ...hsm, pin_file: '/none' } })
-        assert.match(gone, /there is no \/none on the host/, gone)
+        assert.match(gone, /there is no \/none \(the PIN/, gone)
         assert.match(
           await line({ hsm: { ...hsm, pin_file: undefined, pin: 'canary-wrong-1' } }),
           /the login failed: .*PIN/,
