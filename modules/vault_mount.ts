@@ -4,7 +4,6 @@ import {
   fail,
   isRefused,
   knownLocals,
-  kvVersion,
   type Mount,
   type MountConfig,
   mountChange,
@@ -102,14 +101,14 @@ export default defineModule({
     const mounts = server.token === undefined ? undefined : vaultMounts(server, p.auth)
     const at = mounts && known(mounts)
     const now = at && !isRefused(at) ? at.get(pathOf(p)) : undefined
-    const loses = now !== undefined && !p.auth && (p.state === 'absent' || createOnly(p, now).length > 0)
+    const loses = p.state === 'absent' || p.recreate || (now !== undefined && createOnly(p, now).length > 0)
     const asksMore = server.token !== undefined && (p.seal_wrap || p.external_entropy_access)
     return {
       ...vaultLocals(p, known),
       status: vaultStatus(server),
       mounts,
       features: asksMore ? vaultFeatures(server, now?.type === 'transit' ? pathOf(p) : undefined) : undefined,
-      contents: loses ? vaultContents(server, pathOf(p), now.type, kvVersion(now)) : undefined,
+      contents: mounts && loses && !p.auth ? vaultContents(server, pathOf(p)) : undefined,
     }
   },
   plan: (p, a, context) => {
@@ -309,7 +308,7 @@ function tuned(p: P, server: VaultServer, now: Mount) {
     ...(upgrade ? { options: { version: '2' } } : {}),
   }
   const summary = `tune ${path}/: ${words.join(', ')}`
-  const effects = mountEffects(summary, { server, auth: p.auth }, path, after, false)
+  const effects = mountEffects(summary, { server, auth: p.auth }, path, after, false, upgrade)
   const steps = [mountChange(summary, server, { auth: p.auth, path, verb: 'tune', body }, effects)]
   return { steps, result: { path }, settle: vaultSettled(steps) }
 }

@@ -5,9 +5,11 @@ import {
   isRefused,
   keyEffects,
   knownLocals,
+  type Mounts,
   noToken,
   type Params,
   parseDuration,
+  type Refused,
   refusal,
   type Step,
   type TransitKey,
@@ -15,6 +17,7 @@ import {
   type VaultServer,
   vaultKey,
   vaultLocals,
+  vaultMounts,
   vaultParams,
   vaultServer,
   vaultSettled,
@@ -81,6 +84,7 @@ export default defineModule({
     return {
       ...vaultLocals(p, known),
       status: vaultStatus(server),
+      mounts: server.token === undefined ? undefined : vaultMounts(server),
       now: server.token === undefined ? undefined : vaultKey(server, mountOf(p), p.name),
     }
   },
@@ -90,6 +94,8 @@ export default defineModule({
     if (no) return no
     if (p.auto_rotate_period !== undefined && rotation(p) === undefined)
       return fail(`\`auto_rotate_period\` is no duration: ${p.auto_rotate_period}`, { hint: 'as `720h`, or seconds' })
+    const wrong = wrongMount(a.mounts!, p)
+    if (wrong) return p.state === 'absent' && wrong.absent ? { steps: [], result: { name: p.name } } : wrong
     if (isRefused(a.now)) return refusal(a.now)
     const now = a.now!
     const planned =
@@ -105,6 +111,18 @@ export default defineModule({
 })
 
 const mountOf = (p: P) => p.engine_mount_point.replace(/^\/+|\/+$/g, '')
+
+/** A token that may not list engines may use one all the same. */
+function wrongMount(mounts: Mounts | Refused, p: P): (Failure & { absent: boolean }) | undefined {
+  if (isRefused(mounts)) return mounts.denied ? undefined : { ...refusal(mounts), absent: false }
+  const mount = mountOf(p)
+  const at = mounts.get(mount)
+  if (at?.type === 'transit') return undefined
+  if (at) return { ...fail(`the engine at ${mount}/ is ${at.type}, not transit`), absent: false }
+  const hint = `vault_mount: { path: ${mount}, type: transit }`
+  return { ...fail(`no engine is mounted at ${mount}/`, { hint }), absent: true }
+}
+
 const rotation = (p: P) => parseDuration(p.auto_rotate_period as string)
 
 /** What can be set later too, under the server's names. */

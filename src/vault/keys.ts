@@ -3,6 +3,7 @@ import type { Effect } from '../host/effect.ts'
 import { type Read, read } from '../host/read.ts'
 import { dataDifference } from '../host/reads/api.ts'
 import type { CallStep } from '../host/step.ts'
+import { contentsEffect } from './contents.ts'
 import { type Ask, vaultEffect, vaultKind, vaultStep } from './kind.ts'
 import { isGood, isRefused, type Refused, type VaultSaid, type VaultServer } from './server.ts'
 
@@ -46,6 +47,7 @@ export function keyEffects(because: string, question: KeyQuestion, after: Transi
       (q) => q.mount === mount && q.name === name,
       () => after,
     ),
+    contentsEffect(because, question, name, after.type !== undefined),
   ]
 }
 

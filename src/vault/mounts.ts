@@ -1,10 +1,11 @@
-import type { Effect } from '../host/effect.ts'
+import { callsUnknown, type Effect } from '../host/effect.ts'
 import { type Read, read } from '../host/read.ts'
 import { dataDifference } from '../host/reads/api.ts'
 import type { CallStep } from '../host/step.ts'
+import { contentsKind } from './contents.ts'
 import { keyKind } from './keys.ts'
 import { type Ask, vaultEffect, vaultKind, vaultStep } from './kind.ts'
-import { contentsKind, noSecret, secretKind } from './secrets.ts'
+import { noSecret, secretKind } from './secrets.ts'
 import { isGood, isRefused, type Refused, type VaultSaid, type VaultServer } from './server.ts'
 
 /** A secrets engine or auth method. In a prediction undefined means not to be known before. */
@@ -89,13 +90,15 @@ function mountOf(path: string, data: unknown): [string, Mount][] {
 }
 
 /** What it does to what is known that something is mounted, tuned or no longer there.
- * @param fresh all that was in it is gone. */
+ * @param fresh all that was in it is gone.
+ * @param turns its version is another. */
 export function mountEffects(
   because: string,
   question: Question,
   path: string,
   after: Mount | undefined,
   fresh: boolean,
+  turns = false,
 ): Effect[] {
   const { server, auth } = question
   const mounts = vaultEffect(
@@ -110,7 +113,9 @@ export function mountEffects(
       return now
     },
   )
-  if (auth || !fresh) return [mounts]
+  const isIn = (read: Read) => read.kind === secretKind && (read.question as { mount: string }).mount === path
+  // what is in a kv whose version changes is asked for in another way
+  if (auth || !fresh) return [mounts, ...(turns ? [callsUnknown(because, isIn)] : [])]
   return [
     mounts,
     vaultEffect(
@@ -130,7 +135,7 @@ export function mountEffects(
     vaultEffect(
       because,
       contentsKind,
-      { server, mount: path, type: '', version: 1 },
+      { server, mount: path },
       (q) => q.mount === path,
       () => [],
     ),

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type Effect, unknownEffect } from '../host/effect.ts'
+import type { Effect } from '../host/effect.ts'
 import { type Read, read } from '../host/read.ts'
 import { dataDifference } from '../host/reads/api.ts'
+import { contentsEffect } from './contents.ts'
 import { vaultEffect, vaultKind } from './kind.ts'
 import { isGood, isRefused, type Refused, type VaultServer } from './server.ts'
 
@@ -73,45 +74,10 @@ export function secretEffects(because: string, question: Question, after: Secret
       (q) => q.mount === mount && q.path === path,
       () => after,
     ),
-    unknownEffect(because, (read) => read.kind === contentsKind && (read.question as Contents).mount === mount),
+    ...(after.data
+      ? [contentsEffect(because, question, path, true)]
+      : after.version === 0
+        ? [contentsEffect(because, question, path, false)]
+        : []),
   ]
-}
-
-interface Contents {
-  readonly server: VaultServer
-  readonly mount: string
-  readonly type: string
-  readonly version: 1 | 2
-}
-
-/** Names at the top of an engine; undefined where it has none that can be listed. */
-export const contentsKind = vaultKind<Contents, readonly string[] | undefined>({
-  name: 'vault-contents',
-  about: ({ server, mount }) => `what is in ${mount}/ of ${server.address}`,
-  answer: async ({ mount, type, version }, ask) => {
-    const lists: Readonly<Record<string, string>> = {
-      kv: version === 2 ? 'metadata' : '',
-      transit: 'keys',
-      pki: 'roles',
-      database: 'config',
-      ssh: 'roles',
-      userpass: 'users',
-      approle: 'role',
-    }
-    const at = lists[type]
-    if (at === undefined) return undefined
-    const said = await ask('GET', `${mount}/${at}${at === '' ? '' : '/'}`, undefined, '?list=true')
-    if (isRefused(said)) return said.denied ? undefined : said
-    return isGood(said) ? ((said.data.keys as readonly string[] | undefined) ?? []) : []
-  },
-  difference: () => undefined,
-})
-
-export function vaultContents(
-  server: VaultServer,
-  mount: string,
-  type: string,
-  version: 1 | 2,
-): Read<readonly string[] | undefined | Refused> {
-  return read(contentsKind, { server, mount, type, version })
 }

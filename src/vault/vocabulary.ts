@@ -3,6 +3,7 @@
 export { type AuditDevice, auditEffects, vaultAudits } from './audits.ts'
 
 export { atRest, canary, judgeAtRest } from './canary.ts'
+export { vaultContents } from './contents.ts'
 export { noEntropy, noSealWrap, type VaultFeatures, vaultFeatures } from './features.ts'
 export { hsmWords } from './hsm-words.ts'
 export * as vaultInit from './init.ts'
@@ -20,7 +21,7 @@ export {
 } from './mounts.ts'
 export { policyEffects, vaultPolicy } from './policies.ts'
 export { type VaultState, vaultState } from './ready.ts'
-export { noSecret, type Secret, sameData, secretEffects, vaultContents, vaultSecret } from './secrets.ts'
+export { noSecret, type Secret, sameData, secretEffects, vaultSecret } from './secrets.ts'
 export {
   isGood,
   isRefused,
