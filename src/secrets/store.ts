@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { type FileHandle, open, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir, userInfo } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -258,6 +258,17 @@ async function syncDirectory(path: string): Promise<void> {
   const directory = await open(dirname(path), 'r')
   await directory.sync().catch(() => {})
   await directory.close()
+}
+
+/** Why nothing can be put there, as far as that is seen without trying. */
+export function barredAt(path: string): string | undefined {
+  try {
+    if (!statSync(dirname(path)).isDirectory()) return reasons.ENOTDIR
+    accessSync(dirname(path), constants.W_OK)
+    return undefined
+  } catch (e) {
+    return reasonOf(e as Error)
+  }
 }
 
 function unwritable(path: string, e: unknown): Error {

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { type CallKind, type Read, read } from '../host/read.ts'
 import { AgeError, decrypt, isEncrypted } from './age.ts'
-import { type Intent, intentAt, storedAt } from './store.ts'
+import { barredAt, type Intent, intentAt, storedAt } from './store.ts'
 
 /** What is known of a store on the controller. */
 export interface Stored {
@@ -15,6 +15,8 @@ export interface Stored {
   readonly hint: string | undefined
   /** Others than its owner may read the file. */
   readonly open: boolean
+  /** Why nothing can be put there, where that is seen already. */
+  readonly barred?: string | undefined
 }
 
 interface Question {
@@ -42,7 +44,7 @@ export async function readStore(path: string, identity?: string): Promise<Stored
   const intent = intentAt(path)
   const at = storedAt(path)
   const none = { intent, content: undefined, problem: undefined, hint: undefined, open: false }
-  if (!at) return { ...none, state: 'empty' }
+  if (!at) return { ...none, state: 'empty', barred: barredAt(path) }
   const there = { ...none, state: at.beside ? ('left-beside' as const) : ('stored' as const) }
   try {
     const bytes = readFileSync(at.file)

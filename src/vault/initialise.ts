@@ -130,7 +130,8 @@ async function withoutKeys(order: InitOrder, answer: ApiAnswer, way: Way, store:
   const reply = 'unreachable' in answer ? undefined : errorsIn(answer.body)
   const answered =
     'unreachable' in answer ? answer.unreachable : `it answers ${answer.status}${reply === '' ? '' : `: ${reply}`}`
-  const now = await isInitialised(server, way, 'unreachable' in answer && answer.sent ? 20 : 5)
+  // it may still be at it
+  const now = await isInitialised(server, way, 'unreachable' in answer && answer.sent)
   if (now === false) {
     await store.abandon()
     return failure(
@@ -157,19 +158,21 @@ async function withoutKeys(order: InitOrder, answer: ApiAnswer, way: Way, store:
   )
 }
 
-/** @param seconds that it is given to say so: it answers late while it is at it. */
+/** Seconds in which a server says whether it is initialised: it answers late while it is at it. */
+const longestThought = 10
+
+/** @param late it may come to be so a little later. */
 async function isInitialised(
   server: VaultServer,
   way: Way,
-  seconds = 10,
+  late = false,
 ): Promise<boolean | { readonly unclear: string }> {
   const ask = asking({ ...server, token: undefined, namespace: undefined }, way)
-  for (const late = Date.now() + seconds * 1000; ; await new Promise((r) => setTimeout(r, 300))) {
-    const said = await ask('GET', 'sys/init')
-    const known = !isRefused(said) && typeof said.data.initialized === 'boolean'
-    if (known && (said.data.initialized === true || Date.now() >= late || seconds <= 10))
-      return said.data.initialized as boolean
-    if (Date.now() >= late) return { unclear: isRefused(said) ? said.refused : `it answers ${said.status}` }
+  for (const end = Date.now() + longestThought * 1000; ; await new Promise((r) => setTimeout(r, 300))) {
+    const told = await ask('GET', 'sys/init')
+    const so = isRefused(told) ? undefined : told.data.initialized
+    if (so === true || (so === false && (!late || Date.now() >= end))) return so
+    if (Date.now() >= end) return { unclear: isRefused(told) ? told.refused : `it answers ${told.status}` }
   }
 }
 

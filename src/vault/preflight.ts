@@ -27,7 +27,7 @@ const { library, token_label, slot, pin, pin_file, pin_env, cfg, environment } =
   pin: { type: 'string', description: 'The PIN …' },
   pin_file: {
     type: 'string',
-    description: '… or the file of the host that holds it, as service_credential gives it …',
+    description: '… or the file of the host that holds it, as service_credential keeps a credential …',
   },
   pin_env: { type: 'string', description: '… or a variable of the controller’s environment.' },
   cfg: { type: 'string', description: 'The library’s configuration: sets FXPKCS11_CFG.' },

@@ -18,6 +18,8 @@ export function storeBlocked(store: string, kept: Stored, path: string, { addres
     )
   if (kept.intent?.alive)
     return fail(`another run initialises it: ${whoIs(kept.intent)}`, { hint: 'wait for it to end' })
+  if (kept.barred !== undefined)
+    return fail(`${path} can’t be written: ${kept.barred}`, { hint: 'what the server hands out would have no place' })
   return undefined
 }
 
