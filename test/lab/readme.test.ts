@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -36,6 +36,10 @@ check('the README shows what happens, and examples are planned', async () => {
     }
     const web = 'all: { children: { web: { hosts: { h1: } }, staging: } }\n'
     writeFileSync(join(dir, 'web.yml'), web)
+    const taskFile = blocks('docs/language.md').find((b) => b.text.startsWith('name: web server\n'))!
+    for (const folder of ['tasks', 'group_vars']) mkdirSync(join(dir, folder), { recursive: true })
+    writeFileSync(join(dir, 'tasks/web-server.yml'), taskFile.text)
+    writeFileSync(join(dir, 'group_vars/all.yml'), 'web_key: abc\n')
     for (const [i, { text }] of blocks('docs/language.md').filter(isYamlList).entries()) {
       const play = /^- .*\n {2}hosts:/.test(text) ? text : `- hosts: web\n  tasks:\n${text.replace(/^/gm, '    ')}`
       writeFileSync(join(dir, `play-${i}.yml`), play)
