@@ -26,7 +26,8 @@ export const hsmParams = {
   risk_lockout: {
     type: 'boolean',
     default: false,
-    description: 'Logs in also where the token says that few tries are left, or where this PIN was refused before.',
+    description:
+      'Logs in also where the token says that few tries are left, and once more where this PIN was refused before.',
   },
   cfg: { type: 'string', hostPath: true, description: 'The library’s configuration: sets FXPKCS11_CFG.' },
   environment: {

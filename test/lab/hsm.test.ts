@@ -142,6 +142,19 @@ async function wrongPin(lab: Lab): Promise<void> {
   for (const i of [2, 3]) assert.match(tasks[i]!.message!, /was refused before in this run, and was not tried again/)
   assert.is(logins(lab), 1, 'one login')
   unmark(lab)
+
+  // who is told to risk it tries once, however often the task is tried
+  onHost(lab, 'h1', `rm -f ${counted}.logins`)
+  const tried = {
+    ...probe({ ...library, risk_lockout: true }),
+    register: 'r',
+    until: '!r.failed',
+    retries: 3,
+    delay: 0,
+  }
+  assert.match(run(lab, [tried], { pin: 'wrong-pin' }).tasks.at(-1)!.message!, /refused before .*\(tried 4 times\)/)
+  assert.is(logins(lab), 1, 'one login')
+  unmark(lab)
 }
 
 /** One HSM that two hosts see: the same token, with the same serial. */

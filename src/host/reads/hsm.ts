@@ -55,7 +55,7 @@ export interface HsmLoginQuestion extends HsmPlace {
   readonly keys?: readonly KeyTrial[]
   /** Of the token: hosts that see the same one share its count of wrong PINs. */
   readonly serial?: string
-  /** Tried also where the same PIN was refused before in this run. */
+  /** Tried once more where the same PIN was refused before in this run. */
   readonly again?: boolean
 }
 
@@ -110,8 +110,9 @@ export const loginKind: ShellKind<HsmLoginQuestion, HsmLogin> = {
   parse: (bytes, questions) => recordsOf(bytes, questions.length).map((records, i) => loginOf(records, questions[i]!)),
   paths: (q) => [...filesOf(q), ...('file' in q.pin ? [q.pin.file] : [])],
   sparing: {
+    // who is told to try all the same tries once more, not as often as it is asked
     alike: ({ pin, serial, library, token, again }) =>
-      again ? undefined : `${pinMark(pin)} ${serial ?? JSON.stringify([library, token])}`,
+      `${again ? 'again ' : ''}${pinMark(pin)} ${serial ?? JSON.stringify([library, token])}`,
     outcome: ({ pin, trouble }) =>
       trouble?.rv === 'CKR_PIN_INCORRECT' ? 'refused' : pin || trouble ? undefined : 'granted',
     instead: () => ({ pin: 'refused before', objects: [], tried: [] }),
