@@ -97,26 +97,31 @@ export function bodyOf({
   }
 }
 
+/** Whatever was handed out, even where it is not what was expected: it will not be told again. */
 function keysIn(answer: ApiAnswer, order: InitOrder): KeptKeys | undefined {
   if ('unreachable' in answer || answer.status !== 200) return undefined
-  const body = answer.body as Record<string, unknown> | undefined
-  if (typeof body?.root_token !== 'string') return undefined
-  const keys = order.autoUnseal ? body.recovery_keys_base64 : body.keys_base64
+  const body = (answer.body ?? {}) as Record<string, unknown>
+  const token = typeof body.root_token === 'string' ? body.root_token : ''
+  const recovery = textsIn(body.recovery_keys_base64)
+  const keys = recovery.length > 0 ? recovery : textsIn(body.keys_base64)
+  if (token === '' && keys.length === 0) return undefined
   return {
     address: order.server.address,
     host: order.host,
     product: order.product,
     version: order.version,
     at: new Date().toISOString(),
-    kind: order.autoUnseal ? 'recovery' : 'unseal',
+    kind: recovery.length > 0 || order.autoUnseal ? 'recovery' : 'unseal',
     shares: order.shares,
     threshold: order.threshold,
-    keys: Array.isArray(keys) ? keys.map(String) : [],
+    keys,
     keys_pgp: order.pgpKeys !== undefined,
-    root_token: body.root_token,
+    root_token: token,
     root_token_pgp: order.rootTokenPgpKey !== undefined,
   }
 }
+
+const textsIn = (list: unknown): string[] => (Array.isArray(list) ? list.map(String) : [])
 
 const elsewhere = ({ path }: StorePlace) =>
   `its keys went to whoever did that, not to ${path}; run this again: it is left as it is`
