@@ -64,6 +64,9 @@ export default defineModule({
   summary: 'Keeps audit devices of Vault; those of OpenBao are in its configuration, and are looked at.',
   params,
   examples: `- vault_audit: { type: file, options: { file_path: /var/log/vault/audit.log } }`,
+  notes: [
+    'That Vault takes them by its API was not tried: none was there. It was tried with OpenBao where `unsafe_api` holds.',
+  ],
 })({
   reads: (p, context, known) => {
     const server = vaultServer(p, knownLocals(p, known), context)

@@ -49,7 +49,7 @@ export default defineModule({
   harmless: true,
   params,
   examples: '- vault_entropy_check: { engine_mount_point: transit }',
-  differences: [
+  notes: [
     'What is looked at is what the server does: random bytes out of the seal, asked at this engine, have to come without its warning that there are none. How Vault Enterprise answers is taken from its documentation and open source; it was not there to be tried.',
   ],
 })({

@@ -95,6 +95,9 @@ export default defineModule({
 - vault_mount: { path: kv-seal-wrapped, type: kv, version: 1, seal_wrap: true }
 - vault_mount: { path: approle, type: approle, auth: true }
 - vault_mount: { path: old, state: absent, force: true }`,
+  notes: [
+    'Vault Enterprise, which alone has seal wrap and external entropy, was not there to be tried: how it shows that it has them is taken from its documentation.',
+  ],
 })({
   reads: (p, context, known) => {
     const server = vaultServer(p, knownLocals(p, known), context)

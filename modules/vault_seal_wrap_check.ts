@@ -57,7 +57,7 @@ export default defineModule({
   params,
   examples: `- vault_seal_wrap_check: { storage_path: /opt/vault/data }
   become: true`,
-  differences: [
+  notes: [
     'It needs file storage: in raft nobody can look. In check mode nothing is written, so only what stands against it beforehand is told.',
     'What a wrapped value looks like is what the guide says of Vault Enterprise, which was not there to be tried: longer, with the labels of the keys in it.',
   ],

@@ -80,7 +80,7 @@ export default defineModule({
     path: app/db
     data: { user: app, password: "<%= db_password %>" }
 - vault_secret: { engine_mount_point: kv, path: app/old, state: absent }`,
-  differences: [
+  notes: [
     "It is written only where it differs, always with check-and-set on a versioned engine: nobody else's write is lost.",
   ],
 })({

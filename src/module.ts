@@ -172,6 +172,8 @@ export interface ModuleHead<S extends ParamsSchema> {
   readonly examples?: string
   /** Where it differs from Ansible's module of that name on purpose, one sentence each. */
   readonly differences?: readonly string[]
+  /** What its user has to know besides, and what was not tried, one sentence each. */
+  readonly notes?: readonly string[]
 }
 
 export interface ModuleBody<S extends ParamsSchema, R extends Reads> {

@@ -38,5 +38,6 @@ function document(module: Module): string[] {
   }
   if (module.examples) lines.push('', 'Examples:', ...module.examples.split('\n').map((l) => `  ${l}`))
   if (module.differences) lines.push('', 'Where it differs from Ansible:', ...module.differences.map((d) => `  ${d}`))
+  if (module.notes) lines.push('', 'To know:', ...module.notes.map((n) => `  ${n}`))
   return lines
 }

@@ -6,6 +6,7 @@ interface Described {
   readonly params: ParamsSchema
   readonly examples?: string
   readonly differences?: readonly string[]
+  readonly notes?: readonly string[]
 }
 
 /** The type of a parameter, in an author's words. */
@@ -27,7 +28,7 @@ export function referenceIndex(modules: readonly Described[]): string {
 }
 
 /** A module's page, in Markdown. */
-export function referencePage({ name, summary, params, examples, differences }: Described): string {
+export function referencePage({ name, summary, params, examples, differences, notes }: Described): string {
   const required = new Set(params.required)
   const rows = Object.entries(params.properties).flatMap(([key, schema]) =>
     rowsFor(key, schema, required.has(key), params.freeForm === key),
@@ -41,11 +42,14 @@ export function referencePage({ name, summary, params, examples, differences }: 
       .map((rule) => `- ${rule}`)
       .join('\n'),
     examples === undefined ? '' : `## Examples\n\n\`\`\`yaml\n${examples}\n\`\`\``,
-    differences === undefined
-      ? ''
-      : `## Where it differs from Ansible\n\n${differences.map((d) => `- ${d}`).join('\n')}`,
+    listed('Where it differs from Ansible', differences),
+    listed('To know', notes),
   ]
   return `${parts.filter((p) => p !== '').join('\n\n')}\n`
+}
+
+function listed(title: string, lines: readonly string[] | undefined): string {
+  return lines === undefined ? '' : `## ${title}\n\n${lines.map((line) => `- ${line}`).join('\n')}`
 }
 
 function rowsFor(key: string, schema: ParamSchema, required: boolean, free: boolean): string[] {
