@@ -139,6 +139,11 @@ export default defineModule({
       key_label: hsm_demo
   register: vault
 - vault_init: { role: join }`,
+  notes: [
+    'Not twice, whatever fails: before the call the room in the store is taken and an intent written beside it; afterwards the server is asked what came of it, and what that means is said with the way out. Where the call was made and its answer never came, the keys are lost: only empty storage helps.',
+    'It was tested on OpenBao (raft; seals: PKCS #11, static, people’s keys). Vault Enterprise could not be had: its seal and its messages are taken from its documentation.',
+    'A server that an HSM unseals and that has no `hsm` here is refused: one that cannot use its key answers with an error, and is initialised and lost all the same.',
+  ],
 })({
   reads: (p, context, known) => {
     const server = serverOf(p, knownLocals(p, known), context)

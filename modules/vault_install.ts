@@ -132,6 +132,12 @@ export default defineModule({
     key: hashicorp.asc
   register: vault
 - debug: { msg: "<%= vault.path %> is <%= vault.version %>" }`,
+  notes: [
+    'The program is unpacked beside its place and has to say that it is the version that is wanted before it comes there; the old one stays where it does not.',
+    'An archive of the controller is compared by size and hash with what is installed, and travels packed, once a host. Of `remote_src` and `url` the version that the installed program says decides: nothing is fetched again.',
+    'The service is not restarted: `restart_after: [<%= vault.path %>]` of systemd_unit does that.',
+    'It was tested with OpenBao’s programs; HashiCorp’s could not be had.',
+  ],
 })({
   reads: (p, _, known) => {
     const local = localFile(isLocal(p) ? p.src! : '')
