@@ -134,6 +134,8 @@ export class Channel implements Way {
     } catch (e) {
       if (e instanceof ConnectError) throw e
       await this.#mustLive()
+      // a server may end a stream at rest in the moment it is used again; only what changes nothing is asked twice
+      if (sending.reusedSocket && isReset(e) && sending.method === 'GET') return this.#send(request, url, agent, signal)
       return noAnswer(e as Error, url, request.timeout ?? patience, sending)
     }
   }
@@ -205,6 +207,8 @@ export function requestKey({ method = 'GET', url, headers, body, tls }: ApiReque
 
 const bare = (hostname: string) => hostname.replace(/^\[|\]$/g, '')
 const portOf = ({ port, protocol }: URL) => Number(port || (protocol === 'https:' ? 443 : 80))
+
+const isReset = (e: unknown) => ['ECONNRESET', 'EPIPE'].includes((e as { code?: string }).code ?? '')
 
 class Late extends Error {}
 class TooLong extends Error {}

@@ -63,7 +63,14 @@ export class Conversation {
    * step that fails stops those behind it; the reads are answered all the same. `ends` settle one by one; they reject, with
    * a ConnectError, only where the shell never started. */
   apply(orders: readonly Order[], reads: readonly Read[]): { ends: Promise<StepEnd>[]; answers: Promise<Answers> } {
-    if (!orders.some((o) => o.step.call) && !reads.some((r) => r.kind.call)) return this.#applyShell(orders, reads)
+    if (!orders.some((o) => o.step.call) && !reads.some((r) => r.kind.call)) {
+      const sent = this.#applyShell(orders, reads)
+      void Promise.all(sent.ends).then(
+        () => this.#channel.renew(),
+        () => {},
+      )
+      return sent
+    }
     const slots = orders.map(newSlot)
     const answers = this.#applyInTurn(slots, reads)
     answers.catch((e: Error) => {

@@ -69,6 +69,27 @@ test('a server that ends what was kept is asked anew', async () => {
   await server.close()
 })
 
+test('a stream that ends in the moment it is used again: a question is asked anew, a change is not made twice', async () => {
+  const sockets = new Set<unknown>()
+  const server = await startApi((request, response) => {
+    if (sockets.has(request.socket)) return request.socket.destroy()
+    sockets.add(request.socket)
+    json(response, {})
+  })
+  const channel = new Channel(localConnection)
+  const asked = async (method: 'GET' | 'PUT') => {
+    const answer = await channel.api({ method, url: server.url })
+    return 'status' in answer ? answer.status : `${answer.unreachable.replace(/^\S+ /, '')}, ${answer.sent}`
+  }
+  assert.equal(
+    [await asked('GET'), await asked('GET'), await asked('PUT'), await asked('PUT')],
+    [200, 200, 'ended the connection before it answered, true', 200],
+  )
+  assert.is(server.asked.length, 5)
+  channel.close()
+  await server.close()
+})
+
 test('whatever keeps an answer from coming is said in a sentence', async () => {
   const channel = new Channel(localConnection)
   const silent = createServer(() => {}).listen(0, '127.0.0.1')
