@@ -22,6 +22,7 @@ import {
 
 export default defineModule({
   name: 'pkcs11_key',
+  touches: 'kinds',
   summary: 'Makes a key, or a pair, of a label on a PKCS #11 token; never a second one.',
   params: {
     type: 'object',

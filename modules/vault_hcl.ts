@@ -172,7 +172,7 @@ function traps(stanzas: readonly HclBlock[]): string[] {
         `the listener at ${address} takes plain HTTP from everywhere: tokens and secrets cross the network in clear`,
       )
   }
-  if (bodies('seal').some((b) => b.pin !== undefined))
+  if (bodies('seal').some((b) => b.pin !== undefined && !/^(file|env):\/\//.test(String(b.pin))))
     found.push('the PIN stands in the file: give it as VAULT_HSM_PIN in an environment file that only root may read')
   return found
 }

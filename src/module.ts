@@ -166,8 +166,9 @@ export interface ModuleHead<S extends ParamsSchema> {
   /** It never changes anything on a host. */
   readonly harmless?: true
   /** What it may do where its plan is not known: what its reads are about (the default), only what is at and below its
-   * parameters that are paths, or anything. */
-  readonly touches?: 'reads' | 'paths' | 'anything'
+   * parameters that are paths, only what reads of the kinds that it asks tell, none of the paths that they are about, or
+   * anything. */
+  readonly touches?: 'reads' | 'paths' | 'kinds' | 'anything'
   /** YAML of tasks, for the documentation. */
   readonly examples?: string
   /** Where it differs from Ansible's module of that name on purpose, one sentence each. */

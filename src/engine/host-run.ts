@@ -1,4 +1,5 @@
 import { withEntries } from '../host/model.ts'
+import type { Read } from '../host/read.ts'
 import { SessionLost } from '../host/session.ts'
 import type { StepEnd } from '../host/step.ts'
 import type { Event } from '../report/events.ts'
@@ -93,7 +94,7 @@ export class HostRun {
       ground.models.takeBack()
       const walked = walk(ground, this.#memory)
       if (walked.stop === 'missing') {
-        await this.#ask(walked.wanted)
+        await this.#ask(walked.wanted, walked.needs)
         continue
       }
       if (this.#isUnmet(walked)) {
@@ -152,16 +153,24 @@ export class HostRun {
     }
   }
 
-  async #ask(wanted: ReadsByUser): Promise<void> {
-    const { link, ground } = this.#o
+  async #ask(wanted: ReadsByUser, needs = this.#o.ground.user): Promise<void> {
     await Promise.all(
       wanted.users.map(async (user) => {
-        const reads = withEntries(wanted.of(user))
-        if (reads.length === 0 && !link.lacksFacts(user)) return
-        const answers = await ground.turns.ask(reads, (left) => link.ask(user, left, ground.facts))
-        ground.models.learn(user, reads, answers)
+        try {
+          await this.#askAs(user, withEntries(wanted.of(user)))
+        } catch (e) {
+          // a user that a task before makes is asked ahead in vain
+          if (user === needs || !(e instanceof ConnectError) || e.reason !== 'no-user') throw e
+        }
       }),
     )
+  }
+
+  async #askAs(user: string, reads: readonly Read[]): Promise<void> {
+    const { link, ground } = this.#o
+    if (reads.length === 0 && !link.lacksFacts(user)) return
+    const answers = await ground.turns.ask(reads, (left) => link.ask(user, left, ground.facts))
+    ground.models.learn(user, reads, answers)
   }
 
   #report(walked: Walked): HostEnd | undefined {

@@ -54,7 +54,8 @@ export class HostLink {
     const talk = await this.talk(user)
     const quick = !this.#facts.has(user)
     const slow = this.#slow.get(user) === undefined && (all || this.#slow.has(user))
-    const answers = await talk.ask([...reads, ...(quick ? [quickFacts] : []), ...(slow ? [slowFacts] : [])])
+    const asked = talk.ask([...reads, ...(quick ? [quickFacts] : []), ...(slow ? [slowFacts] : [])])
+    const answers = await asked.catch((e) => this.#failed(user, talk, e))
     if (slow) this.#slow.set(user, answers.get(slowFacts.key) as SlowFacts)
     if (quick)
       this.#facts.set(
@@ -62,6 +63,15 @@ export class HostLink {
         factsOf(answers.get(quickFacts.key) as QuickFacts, () => this.#slowFacts(user)),
       )
     return answers
+  }
+
+  /** A user that is not there yet may be there later. */
+  #failed(user: string, talk: Conversation, e: unknown): never {
+    if (e instanceof ConnectError && e.reason === 'no-user') {
+      this.#talks.delete(user)
+      this.#open.delete(talk)
+    }
+    throw e
   }
 
   #slowFacts(user: string): SlowFacts {

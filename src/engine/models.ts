@@ -2,6 +2,7 @@ import type { Effect } from '../host/effect.ts'
 import type { Facts } from '../host/facts.ts'
 import { Model } from '../host/model.ts'
 import type { Read } from '../host/read.ts'
+import { account } from '../host/reads/account.ts'
 import type { View } from './instance.ts'
 
 /** What is known of one host, for each user that asks: the answers may differ, the planned steps are the same. */
@@ -9,6 +10,7 @@ export class Models {
   readonly #models = new Map<string, Model>()
   readonly #facts: (user: string) => Facts | undefined
   #log: Effect[] = []
+  #kept = 0
 
   constructor(facts: (user: string) => Facts | undefined) {
     this.#facts = facts
@@ -37,15 +39,29 @@ export class Models {
     return this.#facts(user)
   }
 
+  /** That a user who is not there yet will be, in words; undefined where no planned step makes him. */
+  coming(user: string): string | undefined {
+    for (const model of this.#models.values())
+      for (const shadow of [false, true]) {
+        if (model.brings(account(user, shadow))) return `the user ${user} is made`
+      }
+    return undefined
+  }
+
   add(effects: readonly Effect[]): void {
     this.#log.push(...effects)
     for (const model of this.#models.values()) model.add(effects)
   }
 
-  /** Forgets all planned steps. */
+  /** Forgets the planned steps, but for those that are kept. */
   takeBack(): void {
-    this.#log = []
-    for (const model of this.#models.values()) model.takeBack(0)
+    this.#log.length = this.#kept
+    for (const model of this.#models.values()) model.takeBack(this.#kept)
+  }
+
+  /** Nothing will be applied: what follows is planned upon what is planned so far. */
+  keep(): void {
+    this.#kept = this.#log.length
   }
 
   /** The planned steps were sent: what they touch is not known until it is learnt again. */

@@ -100,7 +100,8 @@ function reachItem(
   const maybe = perhaps ?? failing
   const user = ground.userOf(task, evaluate)
   const facts = ground.models.facts(user)
-  const home = () => homeOf(facts)
+  const coming = facts === undefined && user !== ground.user ? ground.models.coming(user) : undefined
+  const home = () => homeOf(facts, coming)
   let params: Readonly<Record<string, unknown>>
   try {
     params = ground.scope.within(scope, () => ground.params(task, module, scope, home))
@@ -115,6 +116,10 @@ function reachItem(
   const answer = consultFor(ground, task, module, params, user, scope)
   const view = ground.models.view(user)
   const extra = affected === undefined ? [] : affectedReads(affected).filter((r) => !view.has(r))
+  if (coming !== undefined) {
+    const outcome = { kind: 'unknown', because: maybe ?? coming } as const
+    return { instance: { ...base, user, params, asked: answer.asked, outcome }, affected }
+  }
   const lacking = answer.kind === 'unknown' && answer.because === factsWanted
   if (lacking || (facts === undefined && answer.kind !== 'plan')) return { missing: answer.asked, user }
   if (answer.kind === 'missing' || extra.length > 0)
@@ -173,8 +178,8 @@ function pathsWithout(
   return affectedBy(ground.scope.within(scope, () => ground.paths(task, module, scope, home)))
 }
 
-export function homeOf(facts: { home: string } | undefined): string {
-  if (!facts) throw new UnknownValue(factsWanted)
+export function homeOf(facts: { home: string } | undefined, because = factsWanted): string {
+  if (!facts) throw new UnknownValue(because)
   return facts.home
 }
 

@@ -57,6 +57,7 @@ export class Run {
   readonly #links = new Map<string, HostLink>()
   readonly #turns = new Turns()
   readonly #dropped = new Set<string>()
+  readonly #models = new Map<string, Models>()
   readonly #events: Event[] = []
   #stopped = false
   /** A play ended before its end: nothing follows it. */
@@ -216,7 +217,7 @@ export class Run {
     user = userOf(undefined, (value) => scope.evaluate(value, plain))
     return {
       queue,
-      models: new Models((u) => link.facts(u)),
+      models: this.#modelsOf(host, link),
       scope,
       check: this.#o.mode === 'check',
       here: host.target.kind === 'local',
@@ -230,6 +231,15 @@ export class Run {
       local: (read, at, task) => this.#local(read, at, foldersOf(task, dir)),
       secret: (value) => this.#redactor.add(value),
     }
+  }
+
+  /** A check goes on with what the plays before would have done. */
+  #modelsOf({ target }: ReadyHost, link: HostLink): Models {
+    const known = this.#o.mode === 'check' ? this.#models.get(target.name) : undefined
+    const models = known ?? new Models((u) => link.facts(u))
+    models.keep()
+    this.#models.set(target.name, models)
+    return models
   }
 
   /** As whom a task runs: its own word, the play's, the host's, the command line's. Who is that user already needs no sudo. */

@@ -57,8 +57,13 @@ export function unknownEffects(
   if (module.harmless) return []
   if (affected) return affectedEffects(because, affected, view)
   if (module.touches === 'anything' || asked.length === 0) return [anythingEffect(because)]
+  if (module.touches === 'kinds') {
+    const own = new Set(asked.map((r) => r.kind))
+    return [unknownEffect(because, (read) => own.has(read.kind))]
+  }
   const kinds = new Set(asked.filter((r) => !r.kind.paths).map((r) => r.kind))
-  const calls = asked.some((r) => r.kind.call)
+  // a service that comes or goes answers otherwise
+  const calls = kinds.has(unitKind) || asked.some((r) => r.kind.call)
   const paths = new Set(asked.flatMap((r) => r.kind.paths?.(r.question) ?? []))
   const accounts = kinds.has(accountKind) || kinds.has(groupKind) ? accountFiles(because) : []
   return [

@@ -21,6 +21,8 @@ export interface Judged {
 export interface Walked {
   readonly instances: readonly Judged[]
   readonly stop: 'done' | 'failed' | 'missing' | 'unknown' | 'again'
+  /** Whose answers are missing; those of others are asked ahead. */
+  readonly needs?: string
   /** For `unknown` and `again`: what it waits for. */
   readonly because: string
   /** For `missing` what has to be asked; for `unknown` what may be asked ahead. */
@@ -46,7 +48,7 @@ export function walk(ground: Ground, start: Memory): Walked {
     if ('missing' in reached) {
       const wanted = scout(ground, memory)
       wanted.add(reached.user, reached.missing)
-      return end('missing', '', wanted)
+      return { ...end('missing', '', wanted), needs: reached.user }
     }
     if ('unknown' in reached) return end('unknown', reached.unknown, scout(ground, memory))
     const { instance } = reached

@@ -38,6 +38,12 @@ export class Model {
     return answer as A | Unknown
   }
 
+  /** Whether a planned step brings an answer, or may, where there was none. */
+  brings(read: Read): boolean {
+    const base = this.#base.get(read.key)
+    return base !== undefined && base.answer === undefined && this.get(read) !== undefined
+  }
+
   /** A planned step's effects, in order. */
   add(effects: readonly Effect[]): void {
     this.#log.push(...effects)

@@ -74,8 +74,9 @@ function diagnose(spec: ModuleSpec, data: Record<string, unknown>, params: Param
       `\`${spec.name}\` needs one of ${anyOf.map((a) => code(a.required.join(' and '))).join(', ')}`,
       at,
     )
+  // what nobody can say the kind of yet may turn out to be null: not given
   for (const names of exclusive) {
-    const both = names.filter((n) => params.has(n))
+    const both = names.filter((n) => params.has(n) && (Object.hasOwn(data, n) || params.get(n)!.kind !== undefined))
     if (both.length > 1)
       error('exclusive-params', `${both.map(code).join(' and ')} exclude each other`, params.get(both[1]!)!.span)
   }

@@ -67,5 +67,6 @@ export type ConnectFailure =
   | 'dropped'
   | 'lost'
   | 'become'
+  | 'no-user'
   | 'shell'
   | 'other'

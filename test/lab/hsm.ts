@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { packFxpkcs11 } from './fxpkcs11-archive.ts'
 import type { Lab } from './lab.ts'
@@ -45,6 +45,13 @@ export function rootOf(lab: Lab, host: string): string {
 export function makeToken(lab: Lab, host: string, { label, pin, soPin }: Token): void {
   onHost(lab, host, `softhsm2-util --init-token --free --label '${label}' --so-pin '${soPin}' --pin '${pin}'`)
   shareTokens(lab, host)
+}
+
+/** Gives a host the tokens of another, with their keys: as if both used one HSM. */
+export function copyTokens(lab: Lab, from: string, to: string): void {
+  const [source, target] = [from, to].map((host) => join(rootOf(lab, host), tokens))
+  cpSync(source!, target!, { recursive: true })
+  shareTokens(lab, to)
 }
 
 /** SoftHSM2 makes its files for the user alone who runs it. This opens what is there now to all users. */
