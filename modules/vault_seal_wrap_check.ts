@@ -13,6 +13,7 @@ import {
   type Params,
   productText,
   refusal,
+  UnknownValue,
   unusable,
   type VaultStatus,
   vaultLocals,
@@ -80,7 +81,7 @@ export default defineModule({
     const [plain, wrapped] = [trimmed(p.plain), trimmed(p.wrapped)]
     const wrong = wrongMounts(p, mounts, status)
     if (wrong) return wrong
-    const files = [plain, wrapped].map((m) => `${p.storage_path}/logical/${mounts.get(m)!.uuid}/_${canary.name}`)
+    const files = [plain, wrapped].map((m) => `${p.storage_path}/logical/${uuidOf(mounts, m)}/_${canary.name}`)
     const steps = [canary.write(server, [plain, wrapped]), atRest(files), canary.remove(server, [plain, wrapped])]
     return {
       steps,
@@ -101,6 +102,13 @@ export default defineModule({
     }
   },
 })
+
+/** Where it is stored; of one that this run makes only the server knows. */
+function uuidOf(mounts: Mounts, path: string): string {
+  const { uuid } = mounts.get(path)!
+  if (uuid === undefined) throw new UnknownValue(`where ${path}/ is stored`)
+  return uuid
+}
 
 const trimmed = (path: string) => path.replace(/^\/+|\/+$/g, '')
 

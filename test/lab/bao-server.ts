@@ -127,13 +127,19 @@ export async function healthOf(api: string): Promise<Health | undefined> {
 
 /** Waits until a server answers with this status.
  * @throws Error with what its journal says where it does not. */
-export async function untilHealth(lab: Lab, host: string, api: string, status: number, seconds = 30): Promise<void> {
+export async function untilHealth(
+  lab: Lab,
+  host: string,
+  api: string,
+  status: number | readonly number[],
+  seconds = 30,
+): Promise<void> {
   let last: Health | undefined
   for (const end = Date.now() + seconds * 1000; Date.now() < end; await new Promise((r) => setTimeout(r, 100))) {
     last = await healthOf(api)
-    if (last?.status === status) return
+    if (last !== undefined && [status].flat().includes(last.status)) return
   }
-  const journal = lab.run(host, ['journalctl', '--no-pager', '-n', '30', '-u', unit]).stdout
+  const journal = lab.run(host, ['journalctl', '--no-pager', '-n', '30', '-u', unit, '-u', 'vault']).stdout
   throw new Error(`${host} was to answer ${status}, last: ${JSON.stringify(last)}\n${journal}`)
 }
 

@@ -40,6 +40,8 @@ export function makeSite(lab: Lab, secrets: SiteSecrets = randomSecrets()): stri
     vault_client_p12: at('PKI.p12'),
     hsm_address: '127.0.0.1',
     hsm_crypto_operator: 'vault',
+    // SoftHSM2 has no port
+    hsm_probe_port: false,
     // all hosts of the lab share this machine's loopback: each listens on its own address of it
     vault_listener: [
       { tcp: { address: '<%= ansible_host %>:8200', cluster_address: '<%= ansible_host %>:8201', tls_disable: true } },
@@ -82,6 +84,7 @@ const raft = {
     node_id: '<%= inventory_hostname %>',
     performance_multiplier: 1,
     retry_join:
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is a playbook's
       '<%= play_hosts.filter(h => h !== inventory_hostname).map(h => ({ leader_api_addr: `http://${hostvars[h].ansible_host}:8200` })) %>',
   },
 }
