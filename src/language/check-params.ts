@@ -56,6 +56,11 @@ function wrongKind(name: string, { kind, span }: Value, { type }: ParamSchema): 
   return { code: 'param', severity: 'error', message, span }
 }
 
+function isGiven(spec: ModuleSpec, name: string, { kind }: Value): boolean {
+  const { expression, condition } = schemaOf(spec, name)
+  return kind !== undefined || Boolean(expression || condition)
+}
+
 function schemaOf(spec: ModuleSpec, name: string): ParamSchema {
   return Object.hasOwn(spec.params.properties, name) ? spec.params.properties[name]! : {}
 }
@@ -76,7 +81,7 @@ function diagnose(spec: ModuleSpec, data: Record<string, unknown>, params: Param
     )
   // what nobody can say the kind of yet may turn out to be null: not given
   for (const names of exclusive) {
-    const both = names.filter((n) => params.has(n) && (Object.hasOwn(data, n) || params.get(n)!.kind !== undefined))
+    const both = names.filter((n) => params.has(n) && (Object.hasOwn(data, n) || isGiven(spec, n, params.get(n)!)))
     if (both.length > 1)
       error('exclusive-params', `${both.map(code).join(' and ')} exclude each other`, params.get(both[1]!)!.span)
   }

@@ -18,8 +18,9 @@ test('an editor is told where the schemas are', () => {
 })
 
 for (const playbook of playbooks)
-  test(`${playbook} is valid with the example inventory`, () => {
-    const done = spawnSync(process.execPath, ['dist/main.js', 'validate', `playbooks/${playbook}`], {
+  test(`${playbook} is valid with the example inventory, once its secrets are there`, () => {
+    const secrets = ['-e', 'vault_hsm_pin=4711', '-e', 'vault_client_key_password=4711']
+    const done = spawnSync(process.execPath, ['dist/main.js', 'validate', `playbooks/${playbook}`, ...secrets], {
       encoding: 'utf8',
     })
     assert.is(done.status, 0, done.stdout + done.stderr)
