@@ -1,4 +1,6 @@
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { Channel } from '../../src/host/channel.ts'
 import { Conversation } from '../../src/host/conversation.ts'
@@ -11,6 +13,7 @@ import { newAuthority } from '../host/certificates.ts'
 import { optionsWith } from '../transport/peer.ts'
 import type { Lab } from './lab.ts'
 import { startProxy } from './proxy.ts'
+import { startRunbook } from './runbook.ts'
 import { labSuite } from './suite.ts'
 import { moreSshd } from './ways.ts'
 
@@ -113,6 +116,65 @@ async function lostOnes(lab: Lab): Promise<void> {
   await server.close()
 }
 
+/** The command line, with a server that never answers a change: whoever is cut off then is not told that it was done. */
+async function lostRuns(lab: Lab): Promise<void> {
+  let writes = 0
+  let asked = () => {}
+  const server = await startApi(({ method, url }, response) => {
+    if (method !== 'GET') {
+      writes += 1
+      return asked()
+    }
+    if (url === '/v1/sys/seal-status')
+      return json(response, {
+        sealed: false,
+        initialized: true,
+        version: '2.7.2',
+        commit_date: 'x',
+        recovery_seal: true,
+      })
+    json(response, {}, url!.includes('policies') ? 404 : 200)
+  })
+  const file = join(lab.dir, 'lost.yml')
+  const policy = (name: string) => ({ vault_policy: { name, policy: 'x', address: server.url, token: 'canary-token' } })
+  writeFileSync(file, JSON.stringify([{ hosts: 'all', gather_facts: false, tasks: [policy('a'), policy('b')] }]))
+  const args = (inventory: string) => [
+    'apply',
+    file,
+    '-i',
+    inventory,
+    '--known-hosts',
+    join(lab.dir, 'calls-known'),
+    '--accept-new',
+  ]
+  for (const how of ['cut', 'interrupt'] as const) {
+    const proxy = await startProxy(lab.hosts[0]!)
+    const inventory = join(lab.dir, `${how}.json`)
+    const at = { ansible_host: proxy.address, ansible_port: proxy.port, ansible_user: 'root' }
+    const host = { ...at, ansible_ssh_private_key_file: lab.keyFile }
+    writeFileSync(inventory, JSON.stringify({ all: { hosts: { h1: host } } }))
+    const begun = new Promise<void>((resolve) => {
+      asked = resolve
+    })
+    const run = startRunbook([...args(inventory), '--output', 'ndjson'])
+    await begun
+    if (how === 'cut') proxy.cut()
+    else {
+      run.child.kill('SIGINT')
+      await new Promise((r) => setTimeout(r, 200))
+      run.child.kill('SIGINT')
+    }
+    const { stdout, stderr, status } = await run.ended
+    assert.is.not(status, 0)
+    assert.match(stdout, /"status":"unreachable".*make policy a: the connection was lost while it ran/)
+    assert.not.match(stdout, /"status":"(ok|changed)"/)
+    assert.not.match(stdout + stderr, /canary-token/)
+    await proxy.close()
+  }
+  assert.is(writes, 2)
+  await server.close()
+}
+
 async function brokenServers(lab: Lab): Promise<void> {
   const server = await startApi((_, response) => json(response, { long: 'x'.repeat(100_000) }))
   const connection = await connectTo(lab)
@@ -141,5 +203,6 @@ labSuite(1, [
   ['calls are answered through a real sshd, on streams that are kept', answers],
   ['an address that nobody listens on, and an sshd that lets nothing through, are told apart', refusals],
   ['a call whose host is lost is lost, never done', lostOnes],
+  ['a run whose host is lost, or that is ended, during a call says that nobody knows', lostRuns],
   ['a server that breaks off or falls silent is an answer, and the host stays', brokenServers],
 ])
