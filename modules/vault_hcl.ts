@@ -5,6 +5,7 @@ import {
   fail,
   type HclBlock,
   type HclValue,
+  notTaken,
   ownershipParams,
   type Params,
   placeFile,
@@ -60,6 +61,18 @@ const params = {
       },
       description: 'Any other stanza: its type, labels and body.',
     },
+    program: {
+      type: 'object',
+      properties: {
+        product: { type: 'string', enum: ['Vault', 'OpenBao'] },
+        edition: { type: 'string' },
+        release: { type: 'string' },
+      },
+      required: ['product'],
+      additionalProperties: false,
+      description:
+        'Who will read it, as vault_install tells of the program: a stanza or a setting that it would ignore is a failure.',
+    },
     owner: ownershipParams.owner,
     group: ownershipParams.group,
     mode: { ...ownershipParams.mode, default: '0640' },
@@ -88,6 +101,14 @@ export default defineModule({
     if (now.denied) return fail(`${p.path} may not be read by ${facts.user}`, { hint: '`become: true`' })
     const stanzas = stanzasOf(p)
     if ('failed' in stanzas) return stanzas
+    const wrong =
+      p.program &&
+      notTaken(
+        { product: p.program.product, edition: p.program.edition ?? '', release: p.program.release },
+        stanzas,
+        p.disable_mlock,
+      )
+    if (wrong?.length) return fail(wrong.join('; '), { hint: 'leave it out, or install a program that has it' })
     const bytes = print(p, stanzas)
     if ('failed' in bytes) return bytes
     const secrets = stanzas.flatMap((s) => secretsIn(s.body.attributes)).concat(secretsIn((p.settings ?? {}) as Body))

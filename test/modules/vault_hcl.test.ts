@@ -89,4 +89,32 @@ test('nothing is changed where all is so', async () => {
   assert.equal((await of(guide, { host: { [path]: file(after) } })).steps, [`set mode 0640 (was 0644) of ${path}`])
 })
 
+test('what the program would ignore is a failure, before anything is written', async () => {
+  const failed = async (params: object, program: object) => (await of({ ...params, program })).failed ?? ''
+  const bao = { product: 'OpenBao', release: '2.7.2' }
+  const enterprise = { product: 'Vault', edition: 'ent.hsm', release: '1.15.0' }
+  const guide = {
+    seal: { pkcs11: { lib: '/l.so', slot: '0', key_label: 'a', hmac_key_label: 'b', generate_key: 'true' } },
+    entropy: { seal: { mode: 'augmentation' } },
+  }
+  assert.is(await failed(guide, enterprise), '')
+  assert.is(
+    await failed(guide, bao),
+    [
+      'OpenBao 2.7.2 has no `hmac_key_label` in its pkcs11 seal: it would ignore it and say nothing',
+      'OpenBao 2.7.2 has no `generate_key` in its pkcs11 seal: it would ignore it and say nothing',
+      'OpenBao 2.7.2 has no entropy augmentation: it would ignore the stanza `entropy` and say nothing',
+    ].join('; '),
+  )
+  assert.match(await failed(guide, { product: 'Vault', release: '1.15.0' }), /has no seal for an HSM.*no entropy/)
+  assert.match(
+    await failed({ seal: { pkcs11: { lib: '/l.so', pim: 'x' } } }, enterprise),
+    /no `pim` in its pkcs11 seal/,
+  )
+  assert.match(await failed({ storage: { file: { path: '/d' } } }, bao), /no storage `file`/)
+  assert.is(await failed({ storage: { file: { path: '/d' } } }, { ...bao, release: '2.6.2' }), '')
+  assert.match(await failed({ stanzas: [{ type: 'lisener' }] }, bao), /knows no stanza `lisener`/)
+  assert.match(await failed({ disable_mlock: false }, bao), /it would not start/)
+})
+
 test.run()

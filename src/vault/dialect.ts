@@ -1,0 +1,61 @@
+import type { HclBlock } from '../formats/hcl.ts'
+import { compareVersions } from './release.ts'
+
+// What a server would not take, or take and ignore without a word. Of OpenBao it was tried; of Vault it is what its
+// documentation says, and what a community server said.
+
+/** A program, as vault_install tells of it. */
+export interface Program {
+  readonly product: 'Vault' | 'OpenBao'
+  /** `ent.hsm`; empty for a community build. */
+  readonly edition: string
+  /** `1.15.0`, where it is known. */
+  readonly release: string | undefined
+}
+
+const baoSeal = [
+  ...['lib', 'slot', 'token_label', 'pin', 'key_label', 'key_id', 'mechanism', 'rsa_oaep_hash'],
+  ...['disable_software_encryption', 'disabled', 'name', 'priority', 'health_check_interval'],
+]
+const vaultSeal = [
+  ...['lib', 'slot', 'token_label', 'pin', 'key_label', 'default_key_label', 'key_id', 'hmac_key_label'],
+  ...['default_hmac_key_label', 'hmac_key_id', 'mechanism', 'hmac_mechanism', 'generate_key', 'force_rw_session'],
+  ...['rsa_encrypt_local', 'rsa_oaep_hash', 'max_parallel', 'disabled', 'name', 'priority'],
+]
+const both = ['storage', 'ha_storage', 'backend', 'ha_backend', 'listener', 'seal', 'telemetry', 'service_registration']
+const baoStanzas = [...both, 'plugin', 'audit', 'initialize', 'user_lockout']
+const vaultStanzas = [...both, 'entropy', 'kms_library', 'replication', 'reporting', 'sentinel', 'user_lockout']
+
+const nameOf = ({ product, edition, release = '' }: Program) =>
+  `${product}${release === '' ? '' : ` ${release}`}${product === 'OpenBao' ? '' : edition === '' ? ' (community)' : ` (${edition})`}`
+
+/** Each a sentence; none where the server takes all of it.
+ * @param disableMlock undefined where the configuration says nothing of it. */
+export function notTaken(program: Program, stanzas: readonly HclBlock[], disableMlock: boolean | undefined): string[] {
+  const who = nameOf(program)
+  const isBao = program.product === 'OpenBao'
+  const known = isBao ? baoStanzas : vaultStanzas
+  const settings = isBao ? baoSeal : vaultSeal
+  const said: string[] = []
+  for (const { type, labels, body } of stanzas) {
+    if (type === 'entropy' && !program.edition.startsWith('ent'))
+      said.push(`${who} has no entropy augmentation: it would ignore the stanza \`entropy\` and say nothing`)
+    else if (!known.includes(type)) said.push(`${who} knows no stanza \`${type}\`: it would ignore it and say nothing`)
+    if (type === 'seal' && labels[0] === 'pkcs11') {
+      if (!isBao && !program.edition.includes('hsm'))
+        said.push(`${who} has no seal for an HSM: that needs a build of Vault Enterprise with HSM (\`+ent.hsm\`)`)
+      for (const name of Object.keys(body.attributes).filter((n) => !settings.includes(n)))
+        said.push(`${who} has no \`${name}\` in its pkcs11 seal: it would ignore it and say nothing`)
+    }
+    if (
+      isBao &&
+      type === 'storage' &&
+      labels[0] === 'file' &&
+      compareVersions(program.release ?? '0.0.0', '2.7.0') >= 0
+    )
+      said.push(`${who} has no storage \`file\`: raft is what is left`)
+  }
+  if (isBao && disableMlock !== undefined)
+    said.push(`${who} has no \`disable_mlock\`: ${disableMlock ? 'it would ignore it' : 'it would not start'}`)
+  return said
+}
