@@ -61,6 +61,7 @@ async function bootLab() {
   if (process.platform !== 'linux' || process.getuid?.() !== 0)
     return `the lab needs ${process.platform === 'linux' ? 'root' : 'Linux'}`
   await run(['scripts/system-packages.sh', 'lab'], { allowed: null })
+  await run(['npm', 'run', '--silent', 'lab', '--', 'prepare'], { allowed: null })
   const why = await run(['npm', 'run', '--silent', 'lab', '--', 'why'], { captured: true })
   if (why.text !== '') return why.text
   await run(['npm', 'run', '--silent', 'lab', '--', 'down', 'demo'], { allowed: null })
@@ -71,7 +72,7 @@ async function bootLab() {
   const dir = up.text.split('\n').at(-1)
   if (up.code !== 0 || !existsSync(dir)) return 'the lab did not boot (see above)'
   return {
-    name: 'the lab: three hosts, h1 to h3, each with a systemd and an sshd of its own',
+    name: 'the lab: three hosts, h1 to h3, each with a systemd and an sshd of its own, and the tokens of SoftHSM2 for an HSM',
     playbook: 'playbooks/site.yml',
     reach: ['-i', join(dir, 'site'), '--known-hosts', join(dir, 'known_hosts')],
     host: 'h2',
@@ -87,13 +88,17 @@ function labFarewell(dir) {
   const address = /h2: \{ ansible_host: (\S+) \}/.exec(readFileSync(join(dir, 'site/hosts.yml'), 'utf8'))[1]
   const reach = ['-i', join(dir, 'site')]
   const known = ['--known-hosts', join(dir, 'known_hosts')]
-  heading('The hosts stay up. Look around')
+  heading('The hosts stay up: a cluster of OpenBao, unsealed by its HSM')
+  say(`Its UI, for a browser on this machine: http://${address}:8200/ui/`)
+  say(`The root token to log in with is the root_token in ${join(dir, 'vault-keys.json')}`)
+  say('\nLook around:')
   for (const words of [
+    [...runbook, 'apply', 'playbooks/verify.yml', ...reach, ...known],
+    ['curl', `http://${address}:8200/v1/sys/seal-status`],
     ['ssh', '-i', join(dir, 'key'), '-o', `UserKnownHostsFile=${join(dir, 'known_hosts')}`, `root@${address}`],
     [...runbook, 'hosts', '--graph', ...reach],
     [...runbook, 'run', 'shell', 'systemctl status vault', '-l', 'h2', '-v', ...reach, ...known],
-    ['curl', `http://${address}:8200/v1/sys/health`],
-    [...runbook, 'modules', 'systemd_unit'],
+    [...runbook, 'modules', 'vault_init'],
   ])
     say(`  ${shown(words)}`)
   say('and take them down:')

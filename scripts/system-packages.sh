@@ -4,13 +4,14 @@
 set -eu
 
 lab='debootstrap systemd-container openssh-server openssh-client procps'
+servers='zip unzip python3-venv gcc libc6-dev' # that the lab's hosts run are made with these
 shells='busybox mksh ksh93u+m yash zsh fish tcsh' # that the loop runs under, or comes through
-used='sudo libcap2-bin unzip python3-venv'        # by modules, and to have something to compare with
-hsm='softhsm2 opensc openssl zip gcc g++ make libc6-dev' # tokens of this machine, and what the lab's servers are made with
+used='sudo libcap2-bin'                         # by modules
+hsm='softhsm2 opensc openssl g++ make'          # tokens of this machine
 
 case ${1-} in
-lab) wanted=$lab ;;
-tests) wanted="$lab $shells $used $hsm" ;;
+lab) wanted="$lab $servers" ;;
+tests) wanted="$lab $servers $shells $used $hsm" ;;
 *) echo "usage: $0 lab|tests" >&2 && exit 2 ;;
 esac
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then exit 0; fi

@@ -205,7 +205,7 @@ function checkPlay(
   { brought, extra, files }: Names,
   report: (d: Diagnostic) => void,
 ): void {
-  const sets = new Map<string, { names: Set<string>; values: Set<Value>; hosts: string[] }>()
+  const sets = new Map<string, { names: Set<string>; values: Map<Value, string>; hosts: string[] }>()
   const add = (host: string, variables: Iterable<readonly [string, Variable]>) => {
     const all = [...variables]
     const key = all
@@ -214,10 +214,10 @@ function checkPlay(
       .join(' ')
     const set = sets.get(key) ?? {
       names: new Set([...all.map(([name]) => name), ...extra.keys()]),
-      values: new Set(extra.values()),
+      values: new Map([...extra].map(([name, value]) => [value, name])),
       hosts: [],
     }
-    for (const [, { value }] of all) if (!value.constant) set.values.add(value)
+    for (const [name, { value }] of all) if (!value.constant) set.values.set(value, name)
     set.hosts.push(host)
     sets.set(key, set)
   }
@@ -230,7 +230,13 @@ function checkPlay(
     )
   const found = new FoundOnHosts()
   for (const set of sets.values()) {
-    const around = { defined: set.names, brought, inventory: set.values, facts: factNames, files }
+    const around = {
+      defined: set.names,
+      brought,
+      inventory: [...set.values].map(([value, name]) => [name, value] as const),
+      facts: factNames,
+      files,
+    }
     for (const d of unknownNames(play, around)) found.add(d, set.hosts)
   }
   const total = [...sets.values()].reduce((sum, set) => sum + set.hosts.length, 0)

@@ -19,8 +19,8 @@ export interface Surroundings {
   readonly defined: ReadonlySet<string>
   /** By tasks of the plays before it. */
   readonly brought: ReadonlySet<string>
-  /** The values of the hosts' inventory. */
-  readonly inventory: Iterable<Value>
+  /** The variables of the hosts' inventory; one may have other values on other hosts. */
+  readonly inventory: Iterable<readonly [name: string, value: Value]>
   readonly facts: readonly string[]
   /** What a task uses outside its own text: its templates. */
   readonly files: (task: Task) => readonly Pick<Value, 'names'>[]
@@ -39,6 +39,11 @@ export function namesOfPlay(play: Play): string[] {
 
 /** Whether any expression of a play looks at facts. */
 export function namesFacts(play: Play): boolean {
+  return valuesOfPlay(play).some((v) => v.names.has('facts'))
+}
+
+/** All that a play evaluates, but for its templates. */
+function valuesOfPlay(play: Play): Value[] {
   const ofTask = (t: Task) => [
     ...[
       ...t.params.values(),
@@ -57,7 +62,25 @@ export function namesFacts(play: Play): boolean {
     play.becomeUser,
     ...[...play.tasks, ...play.handlers].flatMap(ofTask),
   ]
-  return values.some((v) => v?.names.has('facts'))
+  return values.filter((v) => v !== undefined)
+}
+
+/** Of the inventory what the play uses, and what that is made of: the rest may be for other playbooks. */
+function inventoryUsed(play: Play, around: Surroundings): Value[] {
+  const values = new Map<string, Value[]>()
+  for (const [name, value] of around.inventory) values.set(name, [...(values.get(name) ?? []), value])
+  const files = [...play.tasks, ...play.handlers].flatMap(around.files)
+  const used = new Set([...valuesOfPlay(play), ...files].flatMap((v) => [...v.names.keys()]))
+  if (used.has('hostvars')) return [...values.values()].flat()
+  // how a host is reached is evaluated whatever a play does
+  for (const name of values.keys()) if (name.startsWith('ansible_')) used.add(name)
+  const found: Value[] = []
+  for (const name of used)
+    for (const value of values.get(name) ?? []) {
+      found.push(value)
+      for (const other of value.names.keys()) used.add(other)
+    }
+  return found
 }
 
 /** All that an include evaluates where it stands. */
@@ -95,7 +118,7 @@ export function unknownNames(play: Play, around: Surroundings): Diagnostic[] {
     ...t.vars.keys(),
     ...t.includes.flatMap((i) => [...i.vars.keys(), ...i.params.keys()]),
   ])
-  for (const value of [...play.vars.values(), ...around.inventory])
+  for (const value of [...play.vars.values(), ...inventoryUsed(play, around)])
     check(value, anywhere, [...ofTasks, 'item', 'index'])
   const sofar = new Set(always)
   const included = new Set<Inclusion>()

@@ -9,7 +9,7 @@ import { makeSite } from './site.ts'
 const [command = 'status', ...rest] = process.argv.slice(2)
 const reason = canBootLab()
 if (command === 'why') {
-  console.log(reason ?? '')
+  console.log(reason ?? whyNoServers() ?? '')
   process.exit(0)
 }
 if (reason !== undefined) {
