@@ -20,7 +20,12 @@ export const hsmParams = {
     minimum: 0,
     description: 'The number of the slot, where the token has no label of its own.',
   },
-  pin: { type: 'string', secret: true, description: 'The PIN.' },
+  pin: {
+    type: 'string',
+    secret: true,
+    description:
+      'The PIN. On a host it goes to pkcs11-tool by `script` of util-linux, unseen by other processes: 126 bytes at most.',
+  },
   pin_file: { type: 'string', hostPath: true, description: 'A file on the host that holds the PIN; it stays there.' },
   pin_env: { type: 'string', description: 'A variable of the controller’s environment that holds the PIN.' },
   risk_lockout: {
@@ -174,6 +179,16 @@ export function loginProblem(login: HsmLogin, pinFile: string | undefined): HsmP
   if (login.pin === 'unreadable') return { message: `${pinFile} may not be read`, hint: '`become: true`' }
   if (login.pin === 'empty')
     return { message: `${pinFile} is empty`, hint: 'an empty PIN would count as a wrong one: it was not tried' }
+  if (login.pin === 'unfit')
+    return {
+      message: 'pkcs11-tool cannot take this PIN: it has several lines, a control character, or more than 126 bytes',
+      hint: 'it would try another one: this was not tried',
+    }
+  if (login.pin === 'no way')
+    return {
+      message: 'the host has no `script`, through which alone pkcs11-tool takes a PIN that no other process sees',
+      hint: 'install util-linux (bsdutils, util-linux-script)',
+    }
   if (login.pin === 'refused before')
     return {
       message: 'this PIN was refused before in this run, and was not tried again',

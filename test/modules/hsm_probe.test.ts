@@ -134,6 +134,8 @@ test('the login, the keys, the random numbers', async () => {
     /login failed: the PIN is wrong .*CKR_PIN/,
   )
   assert.match(await after({ pin: 'refused before' }), /refused before in this run/)
+  assert.match(await after({ pin: 'unfit' }), /cannot take this PIN.*was not tried/)
+  assert.match(await after({ pin: 'no way' }), /no `script`.*util-linux/)
   assert.match(await after({ objects: [] }), /there is no key k/)
   assert.match(await after({ objects: [aes, { ...aes, id: '02' }] }), /there are 2 keys k/)
   assert.match(await after({ objects: [aes, { ...aes, kind: 'public' }] }), /a secret key and a public one/)

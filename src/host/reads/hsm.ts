@@ -61,8 +61,8 @@ export interface HsmLoginQuestion extends HsmPlace {
 
 /** What there is behind a login. */
 export interface HsmLogin {
-  /** Why there was no login to try. */
-  readonly pin?: 'missing' | 'unreadable' | 'empty' | 'refused before'
+  /** Why there was no login to try. `unfit`: pkcs11-tool would try another than this; `no way`: the host has no `script`. */
+  readonly pin?: 'missing' | 'unreadable' | 'empty' | 'refused before' | 'unfit' | 'no way'
   /** The file of the PIN ends in a line break, which is no part of what was tried. */
   readonly lineBreak?: true
   readonly trouble?: Trouble
@@ -147,11 +147,26 @@ export function tokenWords({ label, slot }: TokenName, sh: Shell): string {
   return label === undefined ? '' : `--token-label ${sh.word(label)}`
 }
 
-/** Sets $P to the PIN, and defines t, which runs pkcs11-tool logged in: the PIN is in its environment, and nowhere else. */
+/** Defines p, which makes the PIN ready and tells by its status why it is not: 3 it is unfit, 4 it is empty, 5 there is no way
+ * to hand it over; and t, which runs pkcs11-tool logged in, with arguments that are shell text. Where it is not given a PIN
+ * the tool reads one from its standard input, if its standard output is a terminal: so it gets one, by `script`, and the
+ * PIN is in no argument and no environment. The tool cuts a PIN at 127 bytes and at what ends a line, which would be a
+ * wrong one. A key that wants a login of its own for each use gets the second line. */
 export function pinScript(place: HsmPlace, pin: PinSource, sh: Shell): string {
   const from = 'file' in pin ? sh.word(pin.file) : sh.blob(toBytes(pin.text))
-  return `P=$(cat <${from}; echo x); P=\${P%x}
-t() { ( export RUNBOOK_PIN="$P"; exec $T pkcs11-tool --module "$l" ${tokenWords(place.token, sh)} --login --pin env:RUNBOOK_PIN "$@" ); }`
+  const before = `pkcs11-tool --module "$l" ${tokenWords(place.token, sh)} --login `
+  return `trap 'rm -f "$d"/hsm-*' 0
+export d l
+p() { command -v script >/dev/null 2>&1 || return 5
+( umask 077; awk '{ n = length($0); print; print } NR > 1 || n > 126 || /[\\r\\003]/ { bad = 1 } END { exit bad ? 3 : n ? 0 : 4 }' <${from} >"$d/hsm-p" ); }
+t() ( c=${sh.word(before)}$1' <"$d/hsm-p" 2>"$d/hsm-e"; echo $? >"$d/hsm-s"'
+rm -f "$d/hsm-e" "$d/hsm-s"
+SHELL=/bin/sh $T script -q -c "$c" /dev/null >"$d/hsm-o" </dev/null
+s=$?
+test ! -s "$d/hsm-s" || read -r s <"$d/hsm-s"
+sed -e 's/\\r$//' -e '1,2{/^Logging in to "/d;/^Please enter /d;}' "$d/hsm-o"
+test ! -e "$d/hsm-e" || cat "$d/hsm-e" >&2
+exit $s )`
 }
 
 function lookScript(place: HsmPlace, sh: Shell): string {
@@ -178,16 +193,13 @@ function loginScript(q: HsmLoginQuestion, sh: Shell): string {
       ? ''
       : `if test ! -e ${file}; then N pin-missing; exit; fi\nif test ! -r ${file}; then N pin-unreadable; exit; fi\n`
   return `${placeScript(q, sh)}
-${tests}${pinScript(q, q.pin, sh)}
-case $P in *"
-") P=\${P%?}; N line-break;; esac
-if test -z "$P"; then N pin-empty; exit; fi
+${tests}${file === undefined ? '' : `test "$(tail -c 1 <${file} | wc -l)" -eq 0 || N line-break\n`}${pinScript(q, q.pin, sh)}
+p; case $? in 0) ;; 3) N pin-unfit; exit;; 4) N pin-empty; exit;; *) N pin-no-way; exit;; esac
 I() { K=$1 awk '/ [Oo]bject/ { c = $1; l = "" } /^  label:/ { l = $0; sub(/^  label: */, "", l) } /^  ID:/ { if (l == ENVIRON["K"] && (c == "Secret" || c == "Private")) print $2 }' "$d/hsm-k"; }
 X objects t -O
 test $r = 0 || exit
 cp "$d/o" "$d/hsm-k"; printf %s ${sh.word(plain)} >"$d/hsm-m"
-${q.random ? `t --generate-random 32 -o "$d/hsm-r" >"$d/o" 2>"$d/e" </dev/null; r=$?; wc -c <"$d/hsm-r" >"$d/o"; A random $r\n` : ''}${(q.keys ?? []).map((key, i) => trialScript(key, i, sh)).join('\n')}
-rm -f "$d/hsm-k" "$d/hsm-m" "$d/hsm-c" "$d/hsm-r"`
+${q.random ? `t ${sh.word('--generate-random 32 -o "$d/hsm-r"')} >"$d/o" 2>"$d/e" </dev/null; r=$?; wc -c <"$d/hsm-r" >"$d/o"; A random $r\n` : ''}${(q.keys ?? []).map((key, i) => trialScript(key, i, sh)).join('\n')}`
 }
 
 /** What pkcs11-tool can encrypt with. Where a seal uses GCM, the same key is tried with what the tool has. */
@@ -207,13 +219,14 @@ function toolMechanism({ mechanism, use }: KeyTrial): string | undefined {
 function trialScript(key: KeyTrial, i: number, sh: Shell): string {
   const mechanism = toolMechanism(key)
   if (mechanism === undefined) return ''
-  const m = `-m ${sh.word(mechanism)} --id "$1"`
+  const m = `-m ${sh.word(mechanism)} --id "$k" -i "$d/hsm-`
   const iv = mechanism === 'AES-ECB' ? '' : ' --iv 000102030405060708090a0b0c0d0e0f'
+  const run = (name: string, args: string) => `X ${name}-${i} t ${sh.word(args)}`
   const there =
     key.use === 'sign'
-      ? `X try-${i} t --sign ${m} -i "$d/hsm-m" -o "$d/hsm-c" && X back-${i} t --verify ${m} -i "$d/hsm-m" --signature-file "$d/hsm-c"`
-      : `X try-${i} t --encrypt ${m}${iv} -i "$d/hsm-m" -o "$d/hsm-c" && X back-${i} t --decrypt ${m}${iv} -i "$d/hsm-c" -o "$d/hsm-r" && { cmp -s "$d/hsm-m" "$d/hsm-r" || N other-${i}; }`
-  return `set -- $(I ${sh.word(key.label)})\nif test $# = 1; then ${there}; fi; : >"$d/hsm-r"`
+      ? `${run('try', `--sign ${m}m" -o "$d/hsm-c"`)} && ${run('back', `--verify ${m}m" --signature-file "$d/hsm-c"`)}`
+      : `${run('try', `--encrypt ${m}m"${iv} -o "$d/hsm-c"`)} && ${run('back', `--decrypt ${m}c"${iv} -o "$d/hsm-r"`)} && { cmp -s "$d/hsm-m" "$d/hsm-r" || N other-${i}; }`
+  return `set -- $(I ${sh.word(key.label)})\nif test $# = 1; then export k="$1"; ${there}; fi; : >"$d/hsm-r"`
 }
 
 interface Reply {
@@ -301,6 +314,8 @@ const pins = [
   ['pin-missing', 'missing'],
   ['pin-unreadable', 'unreadable'],
   ['pin-empty', 'empty'],
+  ['pin-unfit', 'unfit'],
+  ['pin-no-way', 'no way'],
 ] as const
 
 function triedOf(records: ReadonlyMap<string, Reply>, key: KeyTrial, i: number): Tried {

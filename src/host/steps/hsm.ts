@@ -46,7 +46,7 @@ function keyScript(question: HsmLoginQuestion, key: NewKey, sh: Shell): string {
   const kind = `${usage} --sensitive${key.extractable ? ' --extractable' : ''}`
   const classes = pair ? ['privkey', 'pubkey'] : ['secrkey']
   const takeBack = classes
-    .map((c) => `t --delete-object --type ${c} --label ${label} --id "$i" >/dev/null 2>&1`)
+    .map((c) => `t ${sh.word(`--delete-object --type ${c} --label ${label} --id "$i"`)} >/dev/null 2>&1`)
     .join('; ')
   const id = key.id === undefined ? "$(od -An -N8 -tx1 </dev/urandom | tr -d ' \\n')" : sh.word(key.id)
   const afterwards =
@@ -63,17 +63,17 @@ test "$c" -le 1 || { echo "somebody else made a key" ${label} "at the same time:
 PATH=$PATH:/usr/sbin:/sbin
 ${placeScript(question, sh)}
 ${pinScript(question, question.pin, sh)}
-P=$(printf %s "$P")
-C() { t -O >"$d/hsm-k" 2>"$d/hsm-e" || { cat "$d/hsm-e"; exit 1; }
+p || { echo "the PIN could not be handed to pkcs11-tool"; exit 1; }
+C() { t -O >"$d/hsm-k" 2>"$d/hsm-w" || { cat "$d/hsm-w"; exit 1; }
 set -- $(K=${label} awk '/ [Oo]bject/ { k = $1; l = "" } /^  label:/ { l = $0; sub(/^  label: */, "", l) } /^  ID:/ { if (l == ENVIRON["K"] && k == "${pair ? 'Private' : 'Secret'}") { n++; if (n == 1 || ($2 "") < f) f = $2 "" } } END { print n + 0, f }' "$d/hsm-k")
-c=$1 first=\${2-}; rm -f "$d/hsm-k" "$d/hsm-e"; }
+c=$1 first=\${2-}; }
 for n in 1 2 3 4 5 6 7 8; do
 C
 test "$c" = 1 && exit 0
 # others have not taken theirs back yet
 test "$c" = 0 || { sleep 1; continue; }
-i=${id}
-t ${pair ? '--keypairgen' : '--keygen'} --key-type ${sh.word(key.type)} --label ${label} --id "$i" ${kind} || exit 1
+export i=${id}
+t ${sh.word(`${pair ? '--keypairgen' : '--keygen'} --key-type ${sh.word(key.type)} --label ${label} --id "$i" ${kind}`)} || exit 1
 ${afterwards}
 done
 echo "there are $c keys" ${label}", or others make it again and again at the same time"; exit 1`
