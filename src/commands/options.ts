@@ -18,6 +18,7 @@ export interface RunningOptions extends HostOptions {
   readonly become?: true
   readonly askBecomePass?: true
   readonly askPass?: true
+  readonly askVaultToken?: true
   readonly acceptNew?: true
   readonly knownHosts?: string
   readonly timeout: number
@@ -66,6 +67,7 @@ export function withRunOptions(command: Command): Command {
     .option('-b, --become', 'run as root by sudo, where a play says nothing')
     .option('-K, --ask-become-pass', "ask for sudo's password")
     .option('-k, --ask-pass', 'ask for the password to connect with')
+    .option('--ask-vault-token', 'ask for the token of Vault or OpenBao, instead of VAULT_TOKEN')
     .option('--accept-new', 'trust the key of a host that is met for the first time, and remember it')
     .option('--known-hosts <file>', 'the file of known host keys instead of ~/.ssh/known_hosts')
     .option('-T, --timeout <seconds>', 'how long connecting may take', positive, 10)

@@ -22,6 +22,7 @@ export async function runPlays(
   const password = options.askPass ? await askSecret('SSH password: ') : undefined
   const same = password === undefined ? '' : ' (empty: the same)'
   const become = options.askBecomePass ? (await askSecret(`sudo password${same}: `)) || password : undefined
+  const token = options.askVaultToken ? await askSecret('token of Vault or OpenBao: ') : undefined
   const targets = plays.flatMap((p) => p.hosts.map((h) => h.target))
   const connect = await connectTo(targets, atOnce(plays[0], options.forks), options, password)
   const reporter = await reporterFor(options, mode)
@@ -36,6 +37,7 @@ export async function runPlays(
     become: options.become ?? false,
     becomePassword: become,
     secrets: password === undefined ? [] : [password],
+    ...(token === undefined ? {} : { asked: { VAULT_TOKEN: token } }),
     forceHandlers: options.forceHandlers ?? false,
     strict: options.strict ?? false,
     connect,

@@ -38,6 +38,8 @@ export interface RunOptions {
   readonly becomePassword: string | undefined
   /** Never shown, wherever they come up. */
   readonly secrets?: readonly string[]
+  /** Secrets that the user was asked for, by the variable of the environment that they come before. */
+  readonly asked?: Readonly<Record<string, string>>
   readonly forceHandlers: boolean
   readonly strict: boolean
   /** @throws ConnectError */
@@ -275,7 +277,7 @@ export class Run {
   #local(read: LocalRead, scope: Scope, dirs: readonly string[]): unknown {
     if (read.local === 'place') return controllerPlace(dirs.at(-1)!, read.path)
     if (read.local === 'environment') {
-      const value = process.env[read.path]
+      const value = this.#o.asked?.[read.path] ?? process.env[read.path]
       if (value !== undefined) this.#redactor.add(value)
       return value
     }

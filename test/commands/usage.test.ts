@@ -30,7 +30,7 @@ test('every option that the help names is one', () => {
     for (const option of '-i --inventory -l --limit -e --extra-vars -u --user --private-key'.split(' '))
       assert.match(stdout, ` ${option}`)
     if (command !== 'hosts')
-      for (const option of '-t --tags --skip-tags -f --forks -D --diff -b --become --ask-become-pass --ask-pass --accept-new -v --output --strict --force-handlers'.split(
+      for (const option of '-t --tags --skip-tags -f --forks -D --diff -b --become --ask-become-pass --ask-pass --ask-vault-token --accept-new -v --output --strict --force-handlers'.split(
         ' ',
       ))
         assert.match(stdout, ` ${option}`)

@@ -85,7 +85,7 @@ const raft = {
     performance_multiplier: 1,
     retry_join:
       // biome-ignore lint/suspicious/noTemplateCurlyInString: it is a playbook's
-      '<%= play_hosts.filter(h => h !== inventory_hostname).map(h => ({ leader_api_addr: `http://${hostvars[h].ansible_host}:8200` })) %>',
+      '<%= groups.vault.filter(h => h !== inventory_hostname).map(h => ({ leader_api_addr: `http://${hostvars[h].ansible_host}:8200` })) %>',
   },
 }
 
