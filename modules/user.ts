@@ -97,7 +97,10 @@ export default defineModule({
     if (missing.length > 0) return fail(`there is no group ${missing.join(', ')}`)
     const groups = p.groups && [...new Set(a.others.map((g) => g!.name))].sort()
     if (!a.now) {
-      const steps = [addition(p, a.own, a.primary, groups, a.home), ...passwordSteps(p, undefined, facts.uid === 0)]
+      const steps = [
+        addition(p, a.own, a.primary, groups, a.home),
+        ...passwordSteps(p, undefined, undefined, facts.uid === 0),
+      ]
       const { uid, home, shell } = p
       const gid = a.primary?.gid
       // what is not said only the host knows
@@ -108,7 +111,7 @@ export default defineModule({
     const change = changes(p, a.now, a.primary, groups)
     const moves = p.move_home && p.home !== undefined && p.home !== a.now.home && a.before?.stat !== undefined
     const home = p.create_home && !moves && a.home && !followed(a.home).stat ? missingHome(p, a.home, change.after) : []
-    const steps = [...change.steps, ...home, ...passwordSteps(p, a.now, facts.uid === 0)]
+    const steps = [...change.steps, ...home, ...passwordSteps(p, a.now, change.after, facts.uid === 0)]
     return { steps, result: { ...result, ...numbers(change.after) }, warnings }
   },
 })
@@ -122,11 +125,8 @@ function doubts(p: P): string[] {
   ]
 }
 
-const accountOf = (p: P) =>
-  account(
-    p.name,
-    [p.password, p.password_lock, p.expires].some((v) => v !== undefined),
-  )
+const asksShadow = (p: P) => [p.password, p.password_lock, p.expires].some((v) => v !== undefined)
+const accountOf = (p: P) => account(p.name, asksShadow(p))
 const homeOf = (p: P, known: Known) => p.home ?? known(accountOf(p))?.home ?? `/home/${p.name}`
 const homeEntry = (now: Account | undefined) => (now?.home?.startsWith('/') ? entry(now.home) : undefined)
 
@@ -252,6 +252,7 @@ function changes(p: P, now: Account, primary: Group | undefined, groups: readonl
   const summary = `change user ${p.name}: ${said.join('; ')}`
   const step = changeAccount(summary, ['usermod', ...argv, p.name], p.name, after, {
     paths: inside || p.move_home ? paths.filter((path) => path.startsWith('/')) : [],
+    shadow: asksShadow(p),
   })
   return { steps: [step], after }
 }
@@ -272,12 +273,13 @@ function setsPassword(p: P, now: Account): boolean {
   return now.password?.replace(/^!+/, '') !== p.password.replace(/^!+/, '')
 }
 
-function passwordSteps(p: P, now: Account | undefined, isRoot: boolean): Step[] {
+/** @param changed the account as the steps before leave it. */
+function passwordSteps(p: P, now: Account | undefined, changed: Account | undefined, isRoot: boolean): Step[] {
   if (p.password === undefined) return []
   // whoever is not root may not read it
   if (now && isRoot && p.update_password === 'always') must(now.password, p.name)
   if (now && !setsPassword(p, now)) return []
-  const after: Account | undefined = now && { ...now, password: hashOf(p) }
+  const after: Account | undefined = changed && { ...changed, password: hashOf(p) }
   const input = Buffer.from(`${p.name}:${hashOf(p)}\n`)
   const step = changeAccount(`set the password of ${p.name}`, ['chpasswd', '-e'], p.name, after, { input })
   // of a new user the step before has said all

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const { main, script } = await import('../dist/load.js')
+const { main, script, sealOf } = await import('../dist/load.js')
 const dir = mkdtempSync(join(tmpdir(), 'runbook-build-'))
 try {
   const inventory = join(dir, 'hosts.yml')
@@ -24,7 +24,11 @@ try {
   await main()
   if (process.exitCode !== 2) throw new Error(`that run ended with ${process.exitCode}`)
   process.exitCode = 0
-  writeFileSync(join(root, 'dist/program.cjs.compiled'), script.createCachedData())
+  const compiled = script.createCachedData()
+  writeFileSync(
+    join(root, 'dist/program.cjs.compiled'),
+    Buffer.concat([compiled, Buffer.from(`\n${sealOf(compiled)}`)]),
+  )
 } finally {
   rmSync(dir, { recursive: true, force: true })
 }

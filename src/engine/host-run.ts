@@ -63,6 +63,7 @@ export class HostRun {
       let end = await this.#passes()
       if (end === 'failed' && this.#o.forceHandlers && !this.#o.stopped()) {
         this.#toHandlers()
+        if (this.#o.ground.check) this.#o.ground.models.keep()
         await this.#passes()
       } else if (end === 'done' && this.#converged() && this.#o.strict) end = 'failed'
       return end

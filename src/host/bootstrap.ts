@@ -35,7 +35,7 @@ const loop = (nonce: string, shell: string): string =>
   [
     // one process for both; a name may hold a blank
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is shell
-    'x=$(umask; umask 077; mktemp -d "${TMPDIR:-/tmp}/runbook.XXXXXXXXXX") || exit 97',
+    'x=$(umask; umask 077; cd "${TMPDIR:-/tmp}" >/dev/null && mktemp -d "$PWD/runbook.XXXXXXXXXX") || exit 97',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is shell
     'umask 077; set -- ${x%%/*}; m=$1 d=/${x#*/}',
     'Z() { rm -rf "$d"; }',

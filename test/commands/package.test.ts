@@ -9,7 +9,7 @@ import * as assert from 'uvu/assert'
 
 const root = mkdtempSync(join(tmpdir(), 'package-'))
 process.on('exit', () => rmSync(root, { recursive: true, force: true }))
-const home = join(root, 'somewhere else')
+const home = join(root, 'sömewhere else')
 const env = {
   ...process.env,
   HOME: root,
@@ -53,7 +53,15 @@ function install(): string | undefined {
 
 const reason = install()
 const check = reason === undefined ? test : test.skip
-const names = ['the command', 'an own module', 'one in TypeScript', 'types', 'schemas', 'wrong modules'].length
+const names = [
+  'the command',
+  'compiled ahead',
+  'an own module',
+  'one in TypeScript',
+  'types',
+  'schemas',
+  'wrong modules',
+].length
 if (reason !== undefined) for (let i = 0; i < names; i++) console.log(`SKIP ${reason}`)
 
 const runbook = (...args: string[]) => run(join(home, 'node_modules/.bin/runbook'), args)
@@ -87,6 +95,37 @@ check('the installed command runs, wherever it is', () => {
   write('hosts.yml', 'all: { hosts: { here: { ansible_connection: local } } }\n')
   assert.match(runbook('run', 'ping', '-l', 'all').stdout, /ok=1/)
   assert.match(runbook('modules').stdout, /^vault_hcl /m)
+})
+
+check('what was compiled ahead may be damaged, cut off, another program’s, or not there', () => {
+  const at = join(home, 'node_modules/runbook/dist/program.cjs')
+  const [program, compiled] = [readFileSync(at), readFileSync(`${at}.compiled`)]
+  const works = (what: string, bytes: Buffer) => {
+    writeFileSync(`${at}.compiled`, bytes)
+    const { status, stdout, stderr } = runbook('modules', 'copy')
+    assert.is(status, 0, `${what}: ${stderr}`)
+    assert.match(stdout, /^copy/m, what)
+  }
+  try {
+    for (let part = 1; part < 12; part++) {
+      const damaged = Buffer.from(compiled)
+      const from = Math.floor((damaged.length * part) / 12)
+      for (let i = from; i < from + 64; i++) damaged[i]! ^= 0x5a
+      works(`damaged at ${from}`, damaged)
+    }
+    works('cut off', compiled.subarray(0, compiled.length >> 1))
+    works('empty', Buffer.alloc(0))
+    rmSync(`${at}.compiled`)
+    assert.is(runbook('modules').status, 0)
+    // of the same length, which is all that V8 compares
+    writeFileSync(at, program.toString('latin1').replaceAll('no parameter ', 'no PARAMETER '), 'latin1')
+    writeFileSync(`${at}.compiled`, compiled)
+    write('other.yml', '- hosts: all\n  tasks: [{ ping: { dat: x } }]\n')
+    assert.match(runbook('validate', 'other.yml').stderr, /no PARAMETER `dat`/)
+  } finally {
+    writeFileSync(at, program)
+    writeFileSync(`${at}.compiled`, compiled)
+  }
 })
 
 check('a module beside a playbook imports runbook/module', () => {

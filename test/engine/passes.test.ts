@@ -112,6 +112,18 @@ test('handlers of a host that failed run only with forceHandlers', async () => {
   assert.is(existsSync(at('b')), false)
 })
 
+test('check: the handlers of a host that failed see what the tasks before would have done', async () => {
+  fresh()
+  const text = `${play(`- { name: a, copy: { content: a, dest: "${at('a')}" }, notify: h }
+- { name: stop, fail: { msg: no } }`)}  handlers:
+    - { name: h, lineinfile: { path: "${at('a')}", line: b } }
+`
+  const checked = await run('check', text, { forceHandlers: true })
+  const applied = await run('apply', text, { forceHandlers: true })
+  assert.equal(told(checked), ['a: changed', 'stop: failed', 'h: changed'])
+  assert.equal(told(applied), told(checked))
+})
+
 test('a step that fails ends its task there: what it did not do is not told as changed, what stood behind is planned anew', async () => {
   fresh()
   writeFileSync(at('there'), 'x')

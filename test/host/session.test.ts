@@ -76,6 +76,25 @@ test('a TMPDIR with blanks and signs in its name: nothing else is removed', asyn
   }
 })
 
+test('a TMPDIR that is relative, or ends in a slash', async () => {
+  const here = process.cwd()
+  try {
+    process.chdir(scratch)
+    mkdirSync('a b')
+    for (const dir of ['a b', './a b//', `${scratch}/`]) {
+      process.env.TMPDIR = dir
+      const session = open()
+      assert.is((await session.step(`cd /; : >"$d/made"`)).status, 0, dir)
+      await session.close()
+      assert.equal([readdirSync('a b'), left()], [[], ['a b']], dir)
+    }
+  } finally {
+    process.chdir(here)
+    process.env.TMPDIR = scratch
+    rmSync(join(scratch, 'a b'), { recursive: true })
+  }
+})
+
 test('a connection that goes ends the running step, all it started, and the directory', async () => {
   const session = open()
   const mark = join(scratch, 'pid')

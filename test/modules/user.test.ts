@@ -94,6 +94,21 @@ test('planned again when it is changed there is nothing to do', async () => {
     assert.equal((await of(anna, params)).again, [], JSON.stringify(params))
 })
 
+test('what a task did not ask of the shadow file stays as a later task finds it', async () => {
+  const deep = account('anna', true)
+  const after = async (params: object, now: Account) =>
+    (await of(now, params))
+      .plan!.steps.flatMap((s) => s.effects)
+      .reduce<unknown>((answer, e) => e.change(deep, answer, () => undefined), now)
+  const ends = { ...anna, expires: 5 }
+  assert.equal(await after({ shell: '/x' }, ends), { ...ends, shell: '/x' })
+  assert.equal(await after({ shell: '/x', expires: -1 }, ends), { ...ends, shell: '/x', expires: undefined })
+  assert.is(await after({ state: 'absent' }, ends), undefined)
+  const both = { shell: '/x', password: '$6$b$hash' }
+  assert.equal(await after(both, ends), { ...ends, ...both })
+  assert.equal((await of(anna, both)).again, [])
+})
+
 test('groups are exactly those, or those too', async () => {
   const said = async (params: object) => (await of(anna, params)).steps
   assert.equal(await said({ groups: ['adm'] }), ['change user anna: groups adm'])

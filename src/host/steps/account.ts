@@ -24,22 +24,37 @@ function groupsAround(because: string, name: string, goes: boolean): Effect {
   }
 }
 
+/** The account afterwards. What only the shadow file says stays where nobody asked for it. */
+function accountEffect(name: string, after: Account | undefined, shadow: boolean): Effect {
+  const [plain, deep] = [account(name).key, account(name, true).key]
+  return {
+    change: (read, answer) => {
+      if (read.key === plain) return after
+      if (read.key !== deep) return answer
+      if (shadow || !after || !answer) return after
+      if (answer instanceof Unknown) return answer
+      const { password, expires } = answer as Account
+      return { ...after, password, expires }
+    },
+  }
+}
+
 /** @param after the account as it will be; what nobody can know before is undefined.
- * @param options.paths what may come into being or change: a home directory, a mailbox. */
+ * @param options.paths what may come into being or change: a home directory, a mailbox.
+ * @param options.shadow whether `after` is right in what only the shadow file says, too; otherwise that stays. */
 export function changeAccount(
   summary: string,
   argv: readonly string[],
   name: string,
   after: Account | undefined,
-  options: { paths?: readonly string[]; input?: Buffer } = {},
+  options: { paths?: readonly string[]; input?: Buffer; shadow?: boolean } = {},
 ): Step {
-  const { paths = [], input } = options
+  const { paths = [], input, shadow = true } = options
   const effects = [
     ...accountFiles(summary),
     ...paths.map((path) => pathEffect(summary, path, { to: 'unknown' })),
     groupsAround(summary, name, after === undefined),
-    answerEffect(account(name), after),
-    answerEffect(account(name, true), after),
+    accountEffect(name, after, shadow),
   ]
   return tool(summary, argv, effects, { inline: true, ...(input === undefined ? {} : { input }) })
 }
