@@ -141,8 +141,10 @@ async function sendSegments(
   const replies = await Promise.all(
     [...users].map(async (user) => {
       const reads = readsOf(user)
-      const reply =
-        answers.get(user) ?? (reads.length === 0 ? Promise.resolve(new Map()) : link.ask(user, reads, ground.facts))
+      const behind = answers.get(user)
+      // another user's shell knows nothing of what runs in this one
+      if (!behind) await answers.get(last)
+      const reply = behind ?? (reads.length === 0 ? Promise.resolve(new Map()) : link.ask(user, reads, ground.facts))
       return [user, reads, await reply] as const
     }),
   )

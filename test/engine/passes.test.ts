@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { defineModule } from '../../src/module.ts'
+import { localConnection } from '../../src/transport/local.ts'
 import { ConnectError } from '../../src/transport/stream.ts'
 import { type Ran, run, scratchDir } from './scratch.ts'
 
@@ -245,6 +246,35 @@ test('without gather_facts the slow facts are asked for where something names fa
     if (file === undefined) assert.equal(told(ran), ['a: ok'])
     else assert.ok(readFileSync(file, 'utf8').length > 0)
   }
+})
+
+test('what another user sees is looked at when the steps are done', async () => {
+  const path = join(dir, 'seen-by-two')
+  writeFileSync(path, '', { mode: 0o644 })
+  // both are the user of this test: what sudo would start is started without it
+  const connect = async () => ({
+    ...localConnection,
+    exec: (command: string) => localConnection.exec(command.replace(/^exec sudo .*? -- /, 'exec ')),
+  })
+  const { tasks } = await run(
+    'apply',
+    `- hosts: all
+  gather_facts: false
+  tasks:
+    - { stat: { path: ${path} }, become: true, become_user: other }
+    - { command: sleep 0.5, affects: nothing }
+    - file: { path: ${path}, mode: '0600' }
+`,
+    { connect },
+  )
+  assert.equal(
+    tasks.map((t) => [t.status, t.message]),
+    [
+      ['ok', undefined],
+      ['changed', undefined],
+      ['changed', undefined],
+    ],
+  )
 })
 
 test.run()
