@@ -70,7 +70,7 @@ const params = {
       minimum: 0,
       maximum: 600,
       description:
-        'How many seconds a service is watched after its start, while other tasks go on; when it ends meanwhile, that is a failure. Without it as long as it is busy starting: 0.3 to 1.',
+        'How many seconds a service is watched after its start, while other tasks go on; when it ends meanwhile, that is a failure. Without it as long as it is busy starting: 0.2 to 1.',
     },
     verify: {
       type: 'boolean',
@@ -179,9 +179,10 @@ function wishes(p: P, now: Unit, written: Buffer | undefined, newest: number) {
     unitNow = { ...unitNow, needsReload: false }
     steps.push(daemonReload(unitNow))
   }
+  const unheardOf = now.guessed === 'unread' || (now.load === 'not-found' && now.active === 'inactive')
   const run = (verb: string, after: Partial<Unit>, acts?: true) => {
     unitNow = { ...unitNow, ...after }
-    steps.push(changeUnit(verb, name, unitNow, { watch: p.watch, ...(acts ? { acts } : {}) }))
+    steps.push(changeUnit(verb, name, unitNow, { watch: p.watch, isNew: unheardOf, ...(acts ? { acts } : {}) }))
   }
   const wasMasked = now.load === 'masked' || now.enabled === 'masked'
   if (p.masked === false && wasMasked) run('unmask', { load: 'loaded', enabled: undefined })

@@ -44,14 +44,15 @@ const ignorable = "-e '[Ii]gnor' -e 'will be removed soon'"
 /** Runs `systemctl VERB NAME`. A service that was started has to be still there after a while; otherwise the step fails
  * with the end of its log.
  * @param after the unit as it will be.
- * @param options.watch how many seconds it is watched after its start; by itself no longer than it is busy. */
+ * @param options.watch how many seconds it is watched after its start; by itself no longer than it is busy.
+ * @param options.isNew it was not there before this run: it has neither failed nor been restarted. */
 export function changeUnit(
   verb: string,
   name: string,
   after: Unit,
-  options: { acts?: true; watch?: number | undefined } = {},
+  options: { acts?: true; watch?: number | undefined; isNew?: boolean } = {},
 ): Step {
-  const { watch, ...more } = options
+  const { watch, isNew = false, ...more } = options
   const summary = `systemctl ${verb} ${name}`
   const links = ['enable', 'disable', 'mask', 'unmask'].includes(verb)
   const effects: Effect[] = [
@@ -75,11 +76,7 @@ export function changeUnit(
     ...plain,
     script: (sh) => `u=${sh.word(name)}
 ${clock}
-C; b=$c; r=$(systemctl show --property=ActiveState,SubState,NRestarts -- "$u")
-case $r in *ActiveState=failed*|*auto-restart*|*NRestarts=[1-9]*)
-case $r in *auto-restart*|*NRestarts=[1-9]*) systemctl stop -- "$u";; esac
-systemctl reset-failed -- "$u" 2>/dev/null; r=$(systemctl show --property=NRestarts -- "$u");; esac
-case $r in *NRestarts=*) r=\${r#*NRestarts=}; r=\${r%%[!0-9]*};; *) r=0;; esac
+${isNew ? 'C; b=$c r=0' : startClean}
 echo "$b $r" >"$d/up-$u"
 ${plain.script(sh)} || { ${lastWords}; exit 1; }`,
     lasts: {
@@ -94,6 +91,13 @@ ${staysUp(watch)}`,
     },
   }
 }
+
+/** A unit that failed before may start again, and what it was restarted then does not count. */
+const startClean = `C; b=$c; r=$(systemctl show --property=ActiveState,SubState,NRestarts -- "$u")
+case $r in *ActiveState=failed*|*auto-restart*|*NRestarts=[1-9]*)
+case $r in *auto-restart*|*NRestarts=[1-9]*) systemctl stop -- "$u";; esac
+systemctl reset-failed -- "$u" 2>/dev/null; r=$(systemctl show --property=NRestarts -- "$u");; esac
+case $r in *NRestarts=*) r=\${r#*NRestarts=}; r=\${r%%[!0-9]*};; *) r=0;; esac`
 
 /** Sets $c to hundredths of a second since the host was started; it needs no process. */
 // biome-ignore lint/suspicious/noTemplateCurlyInString: it is shell
@@ -115,7 +119,7 @@ $l";; esac; printf '%s\\n' "$l" >&2; exit 1`
 
 /** Hundredths of a second that a service is watched: all of them where somebody said how long, otherwise no longer than it
  * is busy, since one that waits for work has started. */
-const shortest = 30
+const shortest = 20
 const longest = 100
 
 // systemd may still count the restarts of the time before: only another number is news
