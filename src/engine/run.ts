@@ -259,7 +259,7 @@ export class Run {
 
   #params(task: Task, module: Module, scope: Scope, home: () => string): Record<string, unknown> {
     const known = this.#constant.get(task)
-    if (known) return { ...known }
+    if (known) return copied(known)
     const params = evaluateParams(module, task.params, task.moduleSpan, scope)
     let constant = [...task.params.values()].every((v) => v.constant)
     for (const [name, schema] of Object.entries(module.params.properties)) {
@@ -270,7 +270,7 @@ export class Run {
       constant &&= value.startsWith('/')
       params[name] = absolute(value, home)
     }
-    if (constant) this.#constant.set(task, { ...params })
+    if (constant) this.#constant.set(task, copied(params))
     return params
   }
 
@@ -300,6 +300,13 @@ export class Run {
 /** Whether a play has something to ask of its hosts. */
 export function asksAtOnce({ queue }: ReadyPlay): boolean {
   return queue.entries.some(({ module }) => module.body.reads)
+}
+
+/** For a module that changes its parameters. */
+function copied(params: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(params).map(([name, v]) => [name, typeof v === 'object' ? structuredClone(v) : v]),
+  )
 }
 
 /** The paths on the host among a task's parameters. */

@@ -97,6 +97,19 @@ test('handlers run once, in their order, at the end, for names and what they lis
   assert.is(readFileSync(at('log'), 'utf8'), 'first\nlast\nafter\n')
 })
 
+test('a module that changes its parameters changes them for nobody else', async () => {
+  const params = { type: 'object', properties: { list: { type: 'array', items: { type: 'string' } } } } as const
+  const adds = defineModule({ name: 'adds', summary: 'Adds to its list.', params })({
+    plan: ({ list = [] }) => ({ steps: [], result: { count: (list as string[]).push('more') } }),
+  })
+  const text = play('- { name: a, adds: { list: [one] }, register: a }\n- assert: { that: a.count === 2 }')
+  const ran = await run('apply', text, { modules: [adds], hosts: ['one', 'two', 'three'] })
+  assert.equal(
+    ran.tasks.filter((t) => t.status === 'failed').map((t) => t.message),
+    [],
+  )
+})
+
 test('handlers of a host that failed run only with forceHandlers', async () => {
   const text = `${play(`- { name: a, copy: { content: a, dest: "${at('a')}" }, notify: h }
 - { name: stop, fail: { msg: no } }
