@@ -137,7 +137,7 @@ export class HostRun {
   /** A host is met even where nothing has to be asked of it, nor done: only then is it known that it can be reached. */
   #isUnmet({ instances }: Walked): boolean {
     const { meets, link, ground } = this.#o
-    if (!meets || instances.length === 0 || link.facts(ground.user)) return false
+    if (!meets || instances.length === 0 || link.facts(ground.user) || ground.models.coming(ground.user)) return false
     return (
       ground.check || instances.every(({ instance: { outcome: o } }) => o.kind !== 'planned' || o.steps.length === 0)
     )
@@ -160,8 +160,10 @@ export class HostRun {
         try {
           await this.#askAs(user, withEntries(wanted.of(user)))
         } catch (e) {
-          // a user that a task before makes is asked ahead in vain
-          if (user === needs || !(e instanceof ConnectError) || e.reason !== 'no-user') throw e
+          if (!(e instanceof ConnectError) || e.reason !== 'no-user') throw e
+          this.#o.ground.models.lacks(user)
+          // a user that a task before makes, or may make, is asked in vain
+          if (user === needs && this.#o.ground.models.coming(user) === undefined) throw e
         }
       }),
     )

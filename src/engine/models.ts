@@ -39,6 +39,12 @@ export class Models {
     return this.#facts(user)
   }
 
+  /** The host says that there is no such user. */
+  lacks(user: string): void {
+    const reads = [account(user), account(user, true)]
+    this.of('').learn(reads, new Map(reads.map((r) => [r.key, undefined])))
+  }
+
   /** That a user who is not there yet will be, in words; undefined where no planned step makes him. */
   coming(user: string): string | undefined {
     for (const model of this.#models.values())

@@ -3,7 +3,7 @@ import { truth } from '../language/compile.ts'
 import { position } from '../language/diagnostic.ts'
 import type { Scope } from '../language/expression.ts'
 import { type Task, type Value, ValueError } from '../language/playbook.ts'
-import type { Module } from '../module.ts'
+import type { Failure, Module, Plan } from '../module.ts'
 import { Unknown, UnknownValue } from '../unknown.ts'
 import type { Ground } from './ground.ts'
 import { type Answer, consult, factsWanted, type Instance, type LoopItem, type PlannedStep } from './instance.ts'
@@ -56,8 +56,9 @@ export function reach(ground: Ground, memory: Memory): Reached {
   } catch (e) {
     if (e instanceof ValueError) return bare(brokenValue(e), { item, scope })
     if (!(e instanceof UnknownValue)) throw e
-    if (e.because === factsWanted) return { missing: [], user: ground.user }
-    return ground.check ? bare({ kind: 'unknown', because: e.because }, { item, scope }) : { unknown: e.because }
+    const because = e.because === factsWanted ? ground.models.coming(ground.user) : e.because
+    if (because === undefined) return { missing: [], user: ground.user }
+    return ground.check ? bare({ kind: 'unknown', because }, { item, scope }) : { unknown: because }
   }
 }
 
@@ -96,11 +97,11 @@ function reachItem(
       affected: undefined,
     }
   mustNotify(ground, task, scope)
-  if (looksAround(task) && !ground.models.facts(ground.user)) return { missing: [], user: ground.user }
+  if (looksAround(task) && !ground.models.facts(ground.user)) throw new UnknownValue(factsWanted)
   const maybe = perhaps ?? failing
   const user = ground.userOf(task, evaluate)
   const facts = ground.models.facts(user)
-  const coming = facts === undefined && user !== ground.user ? ground.models.coming(user) : undefined
+  const coming = facts === undefined ? ground.models.coming(user) : undefined
   const home = () => homeOf(facts, coming)
   let params: Readonly<Record<string, unknown>>
   try {
@@ -121,7 +122,8 @@ function reachItem(
     return { instance: { ...base, user, params, asked: answer.asked, outcome }, affected }
   }
   const lacking = answer.kind === 'unknown' && answer.because === factsWanted
-  if (lacking || (facts === undefined && answer.kind !== 'plan')) return { missing: answer.asked, user }
+  if (lacking || (facts === undefined && (answer.kind !== 'plan' || meets(ground, answer.plan))))
+    return { missing: answer.asked, user }
   if (answer.kind === 'missing' || extra.length > 0)
     return { missing: [...(answer.kind === 'missing' ? answer.reads : []), ...extra], user }
   const outcome: Instance['outcome'] =
@@ -142,6 +144,11 @@ function reachItem(
     affected,
     ...(steps ? { perhaps: steps } : {}),
   }
+}
+
+/** In check, whether something would be done on the host: as a user that has to be there. */
+function meets({ check }: Ground, plan: Plan | Failure): boolean {
+  return check && !('failed' in plan) && plan.steps.length > 0
 }
 
 /** Whether what judges the task once it has run looks at more than its own result: that has to be known by then. */

@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import type { Lab } from './lab.ts'
+import { runbook } from './runbook.ts'
+import { labSuite } from './suite.ts'
+
+// Tasks that run as a user who is not there, or not yet.
+
+const dir = mkdtempSync(join(tmpdir(), 'users-'))
+process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
+
+/** Of a play in which it is made, and one that is its own. */
+const plays = (user: string, makes: string) => `
+- name: first
+  hosts: all
+  become: true
+  tasks:
+    - { name: made, ${makes} }
+    - { name: own, command: id, become_user: ${user}, changed_when: false }
+- name: second
+  hosts: all
+  become: true
+  become_user: ${user}
+  tasks:
+    - { name: said, debug: { msg: "<%= facts.uid %>" } }
+    - { name: judged, command: id, changed_when: facts.uid > 0 }
+    - { name: root, file: { path: /srv/of-${user}, state: directory, owner: ${user} }, become_user: root }
+`
+
+function outcome(lab: Lab, mode: 'check' | 'apply', text: string) {
+  const file = join(dir, 'play.yml')
+  writeFileSync(file, text)
+  const { status, stdout, stderr } = runbook([mode, file, '--output', 'ndjson'], lab)
+  const events = stdout
+    .split('\n')
+    .filter((l) => l !== '')
+    .map((l) => JSON.parse(l) as Record<string, unknown>)
+  const of = (kind: string) => events.filter((e) => e.event === kind)
+  const told = of('task').map((e) => `${e.task}: ${e.status}`)
+  return { status, stderr, told, ends: of('host').map((e) => e.message) }
+}
+
+labSuite(1, [
+  [
+    'a user that a task or a command makes is waited for, in this play and the next',
+    async (lab) => {
+      for (const [user, makes] of [
+        ['anna', 'user: { name: anna }'],
+        ['bert', 'shell: useradd -m bert'],
+      ] as const) {
+        const checked = outcome(lab, 'check', plays(user, makes))
+        assert.equal(checked.ends, [], checked.stderr)
+        assert.equal(checked.told, ['made: changed', ...['own', 'said', 'judged', 'root'].map((t) => `${t}: unknown`)])
+        const applied = outcome(lab, 'apply', plays(user, makes))
+        assert.equal(applied.ends, [], applied.stderr)
+        assert.equal(applied.told, ['made: changed', 'own: ok', 'said: ok', 'judged: changed', 'root: changed'])
+        assert.is(lab.run('h1', ['stat', '-c', '%U', `/srv/of-${user}`]).stdout.trim(), user)
+      }
+    },
+  ],
+  [
+    'a user whom nothing makes ends the host, in check as in apply',
+    async (lab) => {
+      const text = plays('nosuch', 'command: id, changed_when: false')
+      for (const mode of ['check', 'apply'] as const)
+        assert.equal(outcome(lab, mode, text).ends, ['the host has no user nosuch'], mode)
+    },
+  ],
+])
