@@ -161,7 +161,9 @@ export class Channel implements Way {
     const { Agent } = await import('node:http')
     const open = async () => {
       const stream = await this.#connection.connect(bare(url.hostname), portOf(url))
-      return url.protocol === 'https:' ? tlsOver(stream, bare(url.hostname), tls) : stream
+      const ready = url.protocol === 'https:' ? await tlsOver(stream, bare(url.hostname), tls) : stream
+      // through an sshd a server's end is no end of the stream: what is sent on it then is swallowed
+      return ready.once('end', () => ready.destroy())
     }
     class StreamAgent extends Agent {
       override createConnection(_: unknown, done: (e: Error | null, stream: Duplex) => void): undefined {

@@ -40,7 +40,7 @@ export function vaultKind<Q extends About, A>(kind: {
   readonly name: string
   /** What is asked, in words. */
   readonly about: (question: Q) => string
-  readonly answer: (question: Q, ask: Ask) => Promise<A | Refused>
+  readonly answer: (question: Q, ask: Ask, way: Way) => Promise<A | Refused>
   readonly difference: (predicted: A, actual: A) => string | undefined
 }): CallKind<Q, A | Refused> {
   return {
@@ -48,7 +48,7 @@ export function vaultKind<Q extends About, A>(kind: {
     // what tells two questions apart holds a token
     key: (q) => `${kind.about(q)} ${createHash('sha256').update(JSON.stringify(q)).digest('hex').slice(0, 16)}`,
     about: kind.about,
-    call: (q, way) => kind.answer(q, asking(q.server, way)),
+    call: (q, way) => kind.answer(q, asking(q.server, way), way),
     difference: (predicted, actual) => {
       if (isRefused(actual)) return actual.refused
       return isRefused(predicted) ? 'it answers' : kind.difference(predicted, actual)

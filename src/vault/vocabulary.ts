@@ -12,6 +12,17 @@ export { type KeptKeys, keptKeys } from './kept-keys.ts'
 export { keyEffects, type TransitKey, vaultKey, vaultRoundTrip } from './keys.ts'
 export { type Ask, vaultEffect, vaultKind, vaultSettled, vaultStep } from './kind.ts'
 export {
+  awayFrom,
+  type Cluster,
+  clusterSettled,
+  clusterShown,
+  type Member as VaultMember,
+  neededBy,
+  stepDown,
+  untilBack,
+  vaultCluster,
+} from './members.ts'
+export {
   kvVersion,
   type Mount,
   type MountConfig,

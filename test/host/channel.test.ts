@@ -1,4 +1,4 @@
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Channel, requestKey } from '../../src/host/channel.ts'
@@ -88,6 +88,32 @@ test('a stream that ends in the moment it is used again: a question is asked ane
   assert.is(server.asked.length, 5)
   channel.close()
   await server.close()
+})
+
+test('a stream that its server ended at rest is not used again, where nothing but its end is seen, as through an sshd', async () => {
+  let streams = 0
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    streams++
+    // the first request is answered, the end follows, and later ones are taken without a word
+    socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}'))
+    socket.on('data', () => {})
+    socket.on('error', () => {})
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const channel = new Channel({
+    ...localConnection,
+    connect: async (host, port) => connect({ host, port, allowHalfOpen: true }),
+  })
+  const { port } = server.address() as { port: number }
+  const request = { method: 'PUT', url: `http://127.0.0.1:${port}/`, timeout: 2 } as const
+  for (const turn of [1, 2, 3]) {
+    const answer = await channel.api(request)
+    assert.is('status' in answer ? answer.status : answer.unreachable, 200)
+    await new Promise((r) => setTimeout(r, 50))
+    assert.is(streams, turn)
+  }
+  channel.close()
+  server.close()
 })
 
 test('whatever keeps an answer from coming is said in a sentence', async () => {

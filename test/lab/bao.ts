@@ -7,6 +7,9 @@ import { join } from 'node:path'
 /** OpenBao as it is tested against: 2.7 has raft only, 2.6 still has the guide's file storage. */
 export type BaoVersion = '2.7.2' | '2.6.2'
 
+/** … and one to upgrade from. */
+type OlderBao = '2.7.1'
+
 /** As the configuration of a server names it. */
 export const pluginName = 'openbao-plugin-kms-pkcs11'
 
@@ -16,7 +19,7 @@ const cache =
 
 /** A release in the layout of Vault's own: `vault_VERSION_linux_amd64.zip` with one program, and its SHA256SUMS. */
 export interface BaoRelease {
-  readonly version: BaoVersion
+  readonly version: BaoVersion | OlderBao
   readonly zip: string
   readonly sums: string
   /** The program of the zip, on its own: `bao`. */
@@ -25,7 +28,7 @@ export interface BaoRelease {
 
 /** Made once a machine, of the package that carries the program.
  * @throws Error where it can't be made. */
-export function baoRelease(version: BaoVersion): BaoRelease {
+export function baoRelease(version: BaoVersion | OlderBao): BaoRelease {
   const at = makeOnce(`bao-${version}`, release, version)
   const zip = `vault_${version}_linux_amd64.zip`
   return { version, zip: join(at, zip), sums: join(at, `vault_${version}_SHA256SUMS`), program: join(at, 'bao') }

@@ -1,0 +1,100 @@
+import {
+  awayFrom,
+  type Cluster,
+  clusterSettled,
+  clusterShown,
+  defineModule,
+  fail,
+  isRefused,
+  knownLocals,
+  neededBy,
+  noToken,
+  refusal,
+  stepDown,
+  Unknown,
+  untilBack,
+  unusable,
+  vaultCluster,
+  vaultLocals,
+  vaultParams,
+  vaultServer,
+  vaultStatus,
+} from '../src/module.ts'
+
+export default defineModule({
+  name: 'vault_node',
+  summary: 'A server of Vault or OpenBao as a member of a cluster on raft, around its restart.',
+  params: {
+    type: 'object',
+    properties: {
+      state: {
+        type: 'string',
+        enum: ['spare', 'standby', 'voter'],
+        description:
+          '`spare`: looks whether the others can do without it, and fails where they can’t. `standby`: a leader steps down and another takes over, where there is one. `voter`: waits until it is unsealed, votes, has caught up, and all are well.',
+      },
+      node: {
+        type: 'string',
+        description: 'Its id in the cluster; without it the member that is at the host of `address`.',
+      },
+      timeout: { type: 'integer', minimum: 1, default: 60, description: 'Seconds until it has to be so.' },
+      ...vaultParams,
+    },
+    required: ['state'],
+  },
+  examples: `- vault_node: { state: spare, store: vault-keys.age }
+  register: node
+- vault_node: { state: standby, store: vault-keys.age }
+- systemd_unit: { name: vault, state: restarted }
+- vault_node: { state: voter, store: vault-keys.age }`,
+  notes: [
+    'It gives `node`, `leads`, `leader`, `members` and `version`.',
+    'The others can do without it when all of them vote, autopilot calls them healthy, there is a leader and they are two or more. A server that is the only one is spare, with a warning: nobody answers meanwhile.',
+    'That a server is listed as a voter is not enough to be back: it stays so while it is away. It has to know the leader, and to have of the log what the leader had.',
+    'It was tested on OpenBao; Vault Enterprise’s performance standbys and members without a vote could not be had.',
+  ],
+})({
+  reads: (p, context, known) => {
+    const server = vaultServer(p, knownLocals(p, known), context)
+    const status = vaultStatus(server)
+    const now = known(status)
+    const asks = server.token !== undefined && now && !unusable(now, server)
+    return { ...vaultLocals(p, known), status, cluster: asks ? vaultCluster(server, p.node) : undefined }
+  },
+  plan: (p, a, context) => {
+    const server = vaultServer(p, a, context)
+    if (server.token === undefined) return noToken(p, a)
+    const no = unusable(a.status, server)
+    const read = vaultCluster(server, p.node)
+    if (p.state === 'voter') {
+      const isBack = !no && !isRefused(a.cluster) && !awayFrom(a.cluster!, server)
+      if (isBack) return { steps: [], result: clusterShown(a.cluster as Cluster) }
+      return planOf(untilBack(server, read, p.timeout))
+    }
+    if (no) return no
+    if (isRefused(a.cluster)) return refusal(a.cluster)
+    const cluster = a.cluster!
+    const result = clusterShown(cluster)
+    if (p.state === 'spare') {
+      const needed = neededBy(cluster, server)
+      if (needed) return fail(needed.failed, { hint: needed.hint })
+      const alone = cluster.members.length <= 1
+      return {
+        steps: [],
+        result,
+        warnings: alone ? [`${server.address} is alone: nobody answers while it restarts`] : [],
+      }
+    }
+    if (!cluster.leads || cluster.members.length <= 1) return { steps: [], result }
+    return planOf(stepDown(server, read, p.timeout))
+  },
+})
+
+function planOf(step: ReturnType<typeof untilBack>) {
+  const later = new Unknown(step.summary)
+  return {
+    steps: [step],
+    result: { node: later, leads: later, leader: later, members: later, version: later },
+    settle: ([end]: readonly Parameters<typeof clusterSettled>[1][]) => clusterSettled(step.summary, end!),
+  }
+}
