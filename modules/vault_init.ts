@@ -296,7 +296,12 @@ function initialised(p: P, there: There, context: ModuleContext) {
   const { server, state, kept, path } = there
   if (kept?.state === 'empty' && kept.intent) return unfinished(there, kept.intent)
   const settling = kept?.state === 'left-beside' ? [leftBeside(p, path)] : []
-  const warnings = kept?.open ? [`others may read ${p.store}: it should be 0600`] : []
+  const warnings = [
+    ...(kept?.open ? [`others may read ${p.store}: it should be 0600`] : []),
+    ...(kept?.state === 'empty' && p.role === 'first'
+      ? [`${server.address} is initialised, and what it handed out is not in ${p.store}: who initialised it has it`]
+      : []),
+  ]
   if (isUp(state)) return planOf(settling, state, p, warnings)
   const keys = kept && keptKeys(kept, context.secret)
   if (state.sealed && !state.autoUnseal) {

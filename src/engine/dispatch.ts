@@ -126,12 +126,16 @@ async function sendSegments(
   const readsOf = (user: string) => withEntries([...(verifications.get(user)?.reads ?? []), ...wanted.of(user)])
   const last = segments.at(-1)!.user
   const answers = new Map<string, Promise<ReadonlyMap<string, unknown>>>()
+  // what others ask is answered by shells of their own, which do not wait for these steps
+  let behind: Promise<readonly StepEnd[]> = Promise.resolve([])
   for (const [i, segment] of segments.entries()) {
     const reads = i === segments.length - 1 ? readsOf(last) : []
     const sent = (await link.talk(segment.user)).apply(segment.orders, reads)
     for (const [k, { end }] of segment.orders.entries()) end(sent.ends[k]!)
-    if (i === segments.length - 1) answers.set(last, sent.answers)
-    else if ((await Promise.all(sent.ends)).some((e) => e.outcome !== 'done')) {
+    if (i === segments.length - 1) {
+      answers.set(last, sent.answers)
+      behind = Promise.all(sent.ends)
+    } else if ((await Promise.all(sent.ends)).some((e) => e.outcome !== 'done')) {
       for (const { end } of segments.slice(i + 1).flatMap((s) => s.orders)) end(Promise.resolve(neverStarted))
       break
     }
@@ -141,11 +145,11 @@ async function sendSegments(
   const replies = await Promise.all(
     [...users].map(async (user) => {
       const reads = readsOf(user)
-      const behind = answers.get(user)
-      // another user's shell knows nothing of what runs in this one
-      if (!behind) await answers.get(last)
-      const reply = behind ?? (reads.length === 0 ? Promise.resolve(new Map()) : link.ask(user, reads, ground.facts))
-      return [user, reads, await reply] as const
+      const own = answers.get(user)
+      if (own) return [user, reads, await own] as const
+      const failed = (await behind).some((e) => e.outcome !== 'done')
+      const asked = failed ? reads.filter((r) => !r.kind.call) : reads
+      return [user, reads, asked.length === 0 ? new Map() : await link.ask(user, asked, ground.facts)] as const
     }),
   )
   ground.models.settle()

@@ -60,7 +60,8 @@ export class Conversation {
   }
 
   /** Runs steps in order and asks behind them; what the shell does of it is one trip where no call comes between. The first
-   * step that fails stops those behind it; the reads are answered all the same. `ends` settle one by one; they reject, with
+   * step that fails stops those behind it; what is read by the shell is answered all the same, calls are not made: they may
+   * wait long for what was not done. `ends` settle one by one; they reject, with
    * a ConnectError, only where the shell never started. */
   apply(orders: readonly Order[], reads: readonly Read[]): { ends: Promise<StepEnd>[]; answers: Promise<Answers> } {
     if (!orders.some((o) => o.step.call) && !reads.some((r) => r.kind.call)) {
@@ -98,7 +99,8 @@ export class Conversation {
         if (last) behind = sent.answers
       } else for (const { follow } of part) follow(Promise.resolve(neverStarted))
     }
-    return joined(await Promise.all([behind ?? this.#askShell(reads), askCalls(reads, this.#channel)]))
+    const calls = going ? askCalls(reads, this.#channel) : new Map()
+    return joined(await Promise.all([behind ?? this.#askShell(reads), calls]))
   }
 
   /** @returns whether all are done. */

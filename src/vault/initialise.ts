@@ -202,7 +202,9 @@ export async function bringUp(
   const why = state.sealed ? 'is still sealed' : 'has no leader'
   return failure(
     `${server.address} ${why} after ${patience} s`,
-    state.autoUnseal ? 'does its HSM answer? hsm_probe says so, and its log' : 'its log may say why',
+    state.autoUnseal
+      ? 'who seals it by hand restarts it: it unseals itself when it starts; else its HSM may not answer: hsm_probe says so, and its log'
+      : 'its log may say why',
   )
 }
 

@@ -127,7 +127,11 @@ export function noToken(p: Params, { kept }: Pick<Locals, 'kept'>): Failure {
   const about = `there is no token in the store ${p.store}`
   if (kept.problem !== undefined)
     return { failed: `${about}: ${kept.problem}`, ...(kept.hint === undefined ? {} : { hint: kept.hint }) }
-  if (kept.state === 'empty') return { failed: `${about}: it is empty`, hint: 'vault_init fills it' }
+  if (kept.state === 'empty')
+    return {
+      failed: `${about}: there is no such file`,
+      hint: 'vault_init fills it, but only where it initialises the server; otherwise leave `store` out and set VAULT_TOKEN or BAO_TOKEN',
+    }
   if (keptKeys(kept, () => {})?.root_token_pgp)
     return { failed: `${about} that can be used: the root token is encrypted by PGP`, hint: 'give `token`' }
   return { failed: about, hint: 'is it the file that vault_init wrote?' }

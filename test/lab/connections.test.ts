@@ -297,6 +297,19 @@ async function timeouts(lab: Lab): Promise<void> {
   await until('its directory too', () => lab.run('h2', ['sh', '-c', 'ls -d /tmp/runbook.*']).stdout === '')
 }
 
+/** A shell of another user does not wait for the steps: what he saw is looked at again only once they are done. */
+async function seenByAnother(lab: Lab): Promise<void> {
+  const path = '/var/tmp/seen-by-another'
+  const tasks = `    - stat: { path: ${path} }
+      become_user: nobody
+    - command: sleep 1
+      affects: nothing
+    - copy: { content: now, dest: ${path}, mode: '0644' }\n`
+  const hosts = { h1: { ansible_host: lab.hosts[0]!.address } }
+  const end = await told(lab, ['apply', play(tasks), '-b', '-i', inventory(lab, hosts)])
+  assert.is(end.status, 0, JSON.stringify(end.events.filter((e) => e.status === 'failed')))
+}
+
 /** What needs no host: this machine, as itself. */
 async function here(lab: Lab): Promise<void> {
   const inv = inventory(lab, { here: { ansible_connection: 'local' } })
@@ -313,5 +326,6 @@ labSuite(2, [
   ['IPv6 and a port', sixth],
   ['forks, a host that does not answer, runs side by side', manyHosts],
   ['a step that takes too long, a connection that falls silent', timeouts],
+  ['what another user saw is verified behind the steps', seenByAnother],
   ['this machine', here],
 ])

@@ -158,7 +158,10 @@ async function fromStore(bao: Bao): Promise<void> {
     const [task] = ran.tasks
     return task!.status === 'failed' ? `${task!.message} | ${task!.hint}` : task!.status
   }
-  assert.is(await why({}), `there is no token in the store ${store}: it is empty | vault_init fills it`)
+  assert.is(
+    await why({}),
+    `there is no token in the store ${store}: there is no such file | vault_init fills it, but only where it initialises the server; otherwise leave \`store\` out and set VAULT_TOKEN or BAO_TOKEN`,
+  )
   writeFileSync(store, JSON.stringify(content), { mode: 0o600 })
   assert.is(await why({}), 'changed')
   assert.is(await why({}), 'ok')
