@@ -149,7 +149,7 @@ export default defineModule({
     const server = serverOf(p, knownLocals(p, known), context)
     const state = vaultState(server, p.timeout)
     const first = known(state)
-    const runs = first && isRefused(first) ? serverRuns : undefined
+    const runs = first && isRefused(first) && !first.forGood ? serverRuns : undefined
     const starting = runs && known(runs)?.status === 0 ? startingState(server, p.timeout) : undefined
     const now = starting ? known(starting) : first
     const bare = now && !isRefused(now) && !now.initialized

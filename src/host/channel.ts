@@ -40,6 +40,8 @@ export type ApiAnswer =
       /** Why there is no answer, in one sentence. */
       readonly unreachable: string
       readonly hint?: string
+      /** Time alone does not change it: the certificate is not believed, … */
+      readonly forGood?: true
       /** The request may have come through, and have been done. */
       readonly sent: boolean
     }

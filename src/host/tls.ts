@@ -29,29 +29,38 @@ export async function tlsOver(stream: Duplex, host: string, { ca, serverName, un
   })
 }
 
-/** Why a stream gave no answer: what Node says of TLS and HTTP, as one sentence with its hint. */
-export function streamFailure(e: Error & { code?: string }, host: string): { unreachable: string; hint?: string } {
+/** Why a stream gave no answer: what Node says of TLS and HTTP, as one sentence with its hint. `forGood`: time alone does
+ * not change it. */
+export function streamFailure(
+  e: Error & { code?: string },
+  host: string,
+): { unreachable: string; hint?: string; forGood?: true } {
   const trust = 'give the certificate that signed it with `ca_cert`'
   switch (e.code) {
     case 'CERT_HAS_EXPIRED':
-      return { unreachable: `the certificate of ${host} has expired`, hint: 'renew it on the server' }
+      return { unreachable: `the certificate of ${host} has expired`, hint: 'renew it on the server', forGood: true }
     case 'CERT_NOT_YET_VALID':
       return { unreachable: `the certificate of ${host} is not valid yet`, hint: 'compare the clocks' }
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return {
         unreachable: `the certificate of ${host} is not for this name: ${e.message.replace(/^.*?altnames?: /, '')}`,
         hint: 'use a name that it has, or have it issued for this one',
+        forGood: true,
       }
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
     case 'SELF_SIGNED_CERT_IN_CHAIN':
-      return { unreachable: `nobody who is believed signed the certificate of ${host}: it is self-signed`, hint: trust }
+      return {
+        unreachable: `nobody who is believed signed the certificate of ${host}: it is self-signed`,
+        hint: trust,
+        forGood: true,
+      }
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'UNABLE_TO_GET_ISSUER_CERT':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
-      return { unreachable: `nobody who is believed signed the certificate of ${host}`, hint: trust }
+      return { unreachable: `nobody who is believed signed the certificate of ${host}`, hint: trust, forGood: true }
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
-      return { unreachable: `${host} does not speak TLS`, hint: 'its address may start with http://' }
+      return { unreachable: `${host} does not speak TLS`, hint: 'its address may start with http://', forGood: true }
     case 'ECONNRESET':
     case 'EPIPE':
       return { unreachable: `${host} ended the connection before it answered` }

@@ -1,5 +1,5 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
-import { type FileHandle, open, rename, rm, writeFile } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir, userInfo } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { AgeError, encryptTo } from './age.ts'
@@ -27,6 +27,8 @@ export interface Intent {
   readonly born: string | undefined
   /** It gave up: what came of it is not known, or lost. */
   readonly ended?: true
+  /** Where the content is, which could not come to its place. */
+  readonly elsewhere?: string
   /** Whether it still is about to. */
   readonly alive: boolean
 }
@@ -34,9 +36,12 @@ export interface Intent {
 /** Why a store can't be used, in one sentence. */
 export class StoreError extends Error {
   readonly hint: string | undefined
-  constructor(message: string, hint?: string) {
+  /** Where the content is instead. */
+  readonly elsewhere: string | undefined
+  constructor(message: string, hint?: string, elsewhere?: string) {
     super(message)
     this.hint = hint
+    this.elsewhere = elsewhere
   }
 }
 
@@ -47,8 +52,8 @@ export interface OpenStore {
   readonly put: (content: Uint8Array) => Promise<void>
   /** Nothing happened: as if it had never been opened. */
   readonly abandon: () => Promise<void>
-  /** What happened is not known, or was lost: the intent stays. */
-  readonly leave: () => Promise<void>
+  /** What happened is not known, was lost, or is elsewhere: the intent stays, as far as it can be written. */
+  readonly leave: (elsewhere?: string) => Promise<void>
 }
 
 const intentOf = (path: string) => `${path}.intent`
@@ -96,11 +101,16 @@ export async function openStore({ path, recipients }: StorePlace, about: string)
     await abandon()
     throw unwritable(path, e)
   }
-  const leave = async () => {
-    await close()
-    const { alive: _, ...intent } = intentAt(path)!
-    await writeFile(`${intentOf(path)}.new`, `${JSON.stringify({ ...intent, ended: true })}\n`, { mode: 0o600 })
-    await rename(`${intentOf(path)}.new`, intentOf(path))
+  const leave = async (elsewhere?: string) => {
+    try {
+      await close()
+      const { alive: _, ...intent } = intentAt(path)!
+      const text = `${JSON.stringify({ ...intent, ended: true, elsewhere })}\n`
+      await writeFile(`${intentOf(path)}.new`, text, { mode: 0o600 })
+      await rename(`${intentOf(path)}.new`, intentOf(path))
+    } catch {
+      // what is about to be told matters more
+    }
   }
   return { abandon, leave, put: async (content) => keep(path, file, Buffer.from(await seal(content))) }
 }
@@ -113,8 +123,10 @@ async function keep(path: string, file: FileHandle, content: Buffer): Promise<vo
     await writeAll(file, content)
     await file.truncate(content.length)
     await file.sync()
+    // who took this run for dead may have put his own room there
+    const [own, there] = [await file.stat(), await stat(newOf(path))]
+    if (own.ino !== there.ino || own.dev !== there.dev) throw new StoreError('another run took its room')
     await file.close()
-    // a link does not replace what came meanwhile, a rename would
     if (existsSync(path)) throw taken(path)
     await rename(newOf(path), path)
     await syncDirectory(path)
@@ -136,6 +148,7 @@ async function keepElsewhere(path: string, content: Buffer, why: Error): Promise
       throw new StoreError(
         `${path} could not be written (${reasonOf(why)}); what it was to hold is in ${place}`,
         `move it to ${path}`,
+        place,
       )
     } catch (e) {
       if (e instanceof StoreError) throw e

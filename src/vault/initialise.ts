@@ -75,7 +75,7 @@ export async function initialise(order: InitOrder, way: Way, signal: AbortSignal
     return await bringUp(order, keys, way, signal)
   } catch (e) {
     // what was asked may have been done
-    await (called ? store.leave() : store.abandon())
+    await (called ? store.leave(e instanceof StoreError ? e.elsewhere : undefined) : store.abandon())
     if (e instanceof StoreError) return failure(`${server.address} was initialised, but ${e.message}`, e.hint)
     throw e
   }

@@ -51,8 +51,10 @@ export const stateKind: CallKind<Question, VaultState | Refused> = {
   about: ({ server }) => `the state of ${server.address}`,
   call: async ({ server, patience }, way) => {
     const before = silent.get(way)?.has(server.address)
-    const state = await settled(server, way, before ? patience : 0, (s) => !isRefused(s) && !isUnsealing(s))
-    if (isRefused(state)) silent.set(way, (silent.get(way) ?? new Set()).add(server.address))
+    const state = await settled(server, way, before ? patience : 0, (s) =>
+      isRefused(s) ? s.forGood === true : !isUnsealing(s),
+    )
+    if (isRefused(state) && !state.forGood) silent.set(way, (silent.get(way) ?? new Set()).add(server.address))
     return state
   },
   difference: (predicted, actual) => {

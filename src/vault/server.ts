@@ -170,6 +170,8 @@ export interface Refused {
   readonly hint?: string
   /** It was asked for something that this token may not do. */
   readonly denied?: true
+  /** It need not be waited for: its certificate is not believed, … */
+  readonly forGood?: true
 }
 
 export function isRefused(answer: unknown): answer is Refused {
@@ -188,7 +190,10 @@ export interface VaultSaid {
 
 /** What an answer means whatever was asked. */
 export function vaultSaid(answer: ApiAnswer, { address }: VaultServer): VaultSaid | Refused {
-  if ('unreachable' in answer) return { refused: answer.unreachable, ...(answer.hint ? { hint: answer.hint } : {}) }
+  if ('unreachable' in answer) {
+    const { unreachable: refused, hint, forGood } = answer
+    return { refused, ...(hint ? { hint } : {}), ...(forGood ? { forGood } : {}) }
+  }
   const { status, body, headers } = answer
   const all = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {}
   const errors = errorsIn(body)

@@ -29,6 +29,11 @@ export function unfinished(
   intent: NonNullable<Stored['intent']>,
 ): Failure {
   if (intent.alive) return fail(`another run initialises it: ${whoIs(intent)}`, { hint: 'wait for it to end' })
+  if (intent.elsewhere !== undefined)
+    return fail(
+      `${server.address} is initialised, and its keys could not be written to ${path}: they are in ${intent.elsewhere}, on ${intent.host}`,
+      { hint: `move it to ${path}`, result: stateShown(state) },
+    )
   return fail(
     `${server.address} is initialised, and the run that was about to do so (${whoIs(intent)}) never came to keep its keys: they are lost, unless somebody else initialised it since`,
     {

@@ -246,13 +246,24 @@ labTest('three hosts: a cluster, of which one is initialised and the others join
   const again = await site.events('apply', 0)
   assert.equal(changes(again), [])
   assert.ok(
-    recap(again).every((c) => c.trips <= 2),
+    recap(again).every((c) => c.trips <= 3),
     JSON.stringify(recap(again)),
   )
   await site.verify(0)
   await lab.reboot('h3')
   await site.unsealed('h3')
   assert.equal(changes(await site.events('check', 0)), [])
+
+  // a wrong PIN is tried once by all of them together, and no server gets it
+  const pids = () => lab.hosts.map(({ name }) => site.on(name, pid))
+  const before = pids()
+  const wrong = (await site.run('apply', '-e', 'vault_hsm_pin=not-the-one')).stdout
+  assert.is(wrong.match(/CKR_PIN_INCORRECT/g)?.length, 1, wrong)
+  assert.is(wrong.match(/this PIN was refused before in this run, and was not tried again/g)?.length, 2, wrong)
+  assert.equal(pids(), before)
+  assert.match((await site.run('apply')).stdout, /counts wrong PINs since the last login: it was not tried/)
+  assert.equal(changes(await site.events('apply', 0, '-e', 'hsm_risk_lockout=true')), [])
+  assert.equal(pids(), before)
   site.leaksNothing(key)
 })
 

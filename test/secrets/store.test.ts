@@ -235,6 +235,21 @@ test('a content that cannot come to its place is kept elsewhere', async () => {
   assert.is(readFileSync(path, 'utf8'), 'other')
   assert.is((await readStore(place, identityFile)).content!.toString(), 'it')
   assert.is(statSync(place).mode & 0o777, 0o600)
+  await at.leave(place)
+  assert.is(intentAt(path)?.elsewhere, place)
+})
+
+test('a room that another run took is not moved to the place of the content; what can not be left is no failure', async () => {
+  const dir = fresh()
+  const path = join(dir, 'keys')
+  const at = await openStore({ path, recipients: [] }, 'a test')
+  rmSync(`${path}.new`)
+  writeFileSync(`${path}.new`, 'its own')
+  const failed = (await failing(at.put(Buffer.from('it')))) as StoreError
+  assert.not(existsSync(path))
+  assert.is(readFileSync(failed.elsewhere!, 'utf8'), 'it')
+  rmSync(dir, { recursive: true })
+  await at.leave(failed.elsewhere)
 })
 
 test('a file that others may read is told', async () => {
