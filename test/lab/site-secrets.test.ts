@@ -110,7 +110,7 @@ labSuite(
         lab.run('h1', ['sh', '-c', 'echo broken >>/etc/fxpkcs11.cfg; systemctl stop vault'])
         await site.run(0, 'apply', '--diff', '-vv')
         await site.unsealed()
-        await site.run(1, 'apply', '--diff', '-vv', '-e', 'vault_key_label=none')
+        await site.run(1, 'apply', '--diff', '-vv', '-e', 'vault_enterprise=true')
         const seen = await watch.end()
 
         const { root_token, keys, keys_base64 = [] } = site.kept()
