@@ -175,9 +175,12 @@ export class Channel implements Way {
         )
       }
 
-      /** What Node does to its own sockets here other streams do not have. */
-      override keepSocketAlive(): boolean {
-        return true
+      /** What Node does to its own sockets here other streams do not have. One that its server ends while it is at rest would
+       * stay half open, and who asked on it would wait for an answer. */
+      override keepSocketAlive(stream: Duplex): boolean {
+        if (stream.listenerCount('end', endOf) === 0) stream.on('end', endOf)
+        stream.resume()
+        return !stream.readableEnded
       }
 
       override reuseSocket(stream: Duplex & { ref?: () => void }, sending: ClientRequest): void {
@@ -187,6 +190,10 @@ export class Channel implements Way {
     }
     return new StreamAgent({ keepAlive: true, maxFreeSockets: mostStreams })
   }
+}
+
+function endOf(this: Duplex): void {
+  this.destroy()
 }
 
 /** Node counts a stream only when it is there, so who asks is counted. */

@@ -60,7 +60,10 @@ export async function initialise(order: InitOrder, way: Way, signal: AbortSignal
       await store.abandon()
       if (before === true)
         return failure(`${server.address} was initialised by somebody else meanwhile`, elsewhere(place))
-      return failure(`${server.address} does not say whether it is initialised: ${before.unclear}`, 'nothing was done')
+      return failure(
+        `${server.address} does not say whether it is initialised, nothing was done: ${before.unclear}`,
+        'see that it runs and that its HSM answers (its log says why not), and run this again',
+      )
     }
     if (signal.aborted) {
       await store.abandon()

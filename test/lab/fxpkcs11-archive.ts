@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import { base } from './base.ts'
 
 /** Packs an archive in the layout of the vendor's guide. It is a stand-in: the library in it is SoftHSM2's, out of the lab's
- * base, so that a PKCS #11 program finds something that works; the tools only say what they are. */
-export function packFxpkcs11(file: string): void {
+ * base, so that a PKCS #11 program finds something that works; the tools only say what they are.
+ * @param instead another library. */
+export function packFxpkcs11(file: string, instead?: string): void {
   const dir = mkdtempSync(join(tmpdir(), 'fxpkcs11-'))
   try {
-    const library = realpathSync(join(base, 'usr/lib/softhsm/libsofthsm2.so'))
+    const library = instead ?? realpathSync(join(base, 'usr/lib/softhsm/libsofthsm2.so'))
     writeDir(join(dir, 'fxpkcs11'), () => writeFileSync(join(dir, 'fxpkcs11/fxpkcs11.cfg'), cfg))
     for (const architecture of ['x64', 'x86'])
       for (const openssl of ['OpenSSL-1.0.x', 'OpenSSL-1.1.x']) {

@@ -82,7 +82,13 @@ export class OneHost {
     )
   }
 
-  /** As it was before the first run, but for the token and the program, which is large. */
+  /** As it was when its server was about to be initialised for the first time. */
+  emptyAll(): void {
+    this.emptyStorage()
+    for (const file of [this.store, `${this.store}.intent`]) rmSync(file, { force: true })
+  }
+
+  /** As it was before the first run. Its token is taken from a copy beside it, `tokens.first`. */
   forget(): void {
     this.on(forgotten)
     for (const file of [this.store, `${this.store}.intent`]) rmSync(file, { force: true })
@@ -91,7 +97,7 @@ export class OneHost {
 
 const forgotten = `systemctl disable --now vault 2>/dev/null
 systemctl reset-failed vault 2>/dev/null
-rm -rf /etc/systemd/system/vault.service* /etc/vault.d /etc/fxpkcs11.cfg /etc/credstore /var/lib/vault /var/log/vault /usr/local/bin/fxpkcs11 /usr/local/lib/vault
+rm -rf /etc/systemd/system/vault.service* /etc/vault.d /etc/fxpkcs11.cfg /etc/credstore /var/lib/vault /var/log/vault /usr/local/bin/fxpkcs11 /usr/local/bin/bao /usr/local/lib/vault
 systemctl daemon-reload
 userdel vault 2>/dev/null; groupdel vault 2>/dev/null
 rm -rf /var/lib/softhsm/tokens && cp -a /var/lib/softhsm/tokens.first /var/lib/softhsm/tokens`

@@ -1,0 +1,139 @@
+import { spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { whyNoServers } from './bao.ts'
+import { bootLab, canBootLab } from './lab.ts'
+import { OneHost } from './site-rig.ts'
+
+// The controller is killed at twenty moments of a first run of the guide's playbook, and the playbook is applied again.
+
+const seed = Number(process.env.RUNBOOK_SEED ?? randomInt(1 << 30))
+/** How long a first run may take, in ms. */
+const longest = 9_000
+
+type Moment =
+  /** Since the start. */
+  | { readonly kind: 'bare'; readonly ms: number }
+  /** Since the intent to initialise was written. */
+  | { readonly kind: 'intent'; readonly ms: number }
+  /** The server is initialised, its answer has not been read. */
+  | { readonly kind: 'initialised' }
+
+/** Some anywhere in a run on a bare host; most around the call that initialises, on a host where all before it is done. */
+function momentsOf(random: () => number): Moment[] {
+  const bare = Array.from({ length: 8 }, (_, i): Moment => ({ kind: 'bare', ms: ((i + random()) * longest) / 8 }))
+  const intent = Array.from({ length: 9 }, (): Moment => ({ kind: 'intent', ms: random() * 150 }))
+  const initialised = Array.from({ length: 3 }, (): Moment => ({ kind: 'initialised' }))
+  return [...bare, ...intent, ...initialised]
+}
+
+/** A small generator of numbers in 0 … 1, the same for the same seed. */
+function randomFrom(start: number): () => number {
+  let state = start >>> 0
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 32
+  }
+}
+
+/** Starts a first run and kills it.
+ * @returns whether it was alive until then. */
+async function killedRun(site: OneHost, moment: Moment): Promise<boolean> {
+  const { child, ended } = site.start('apply')
+  const about = JSON.stringify({ pid: child.pid, intent: `${site.store}.intent`, url: site.url, moment })
+  const killer = spawn(process.execPath, ['-e', killing, about], { stdio: 'inherit' })
+  const { signal } = await ended
+  killer.kill()
+  return signal === 'SIGKILL'
+}
+
+/** A process of its own: this one stands still for a while when it looks into a host. From the intent on a run goes on for a
+ * millisecond at a time, much less than an answer takes, where it is to end before it has read the one to its call. */
+const killing = `const { pid, intent, url, moment } = JSON.parse(process.argv[1])
+const { existsSync } = require('node:fs')
+const pause = (ms) => new Promise((r) => setTimeout(r, ms))
+const initialised = () => fetch(url + '/v1/sys/init').then((r) => r.json()).then((s) => s.initialized, () => false)
+const kill = async () => {
+  if (moment.kind !== 'bare') while (!existsSync(intent)) await pause(1)
+  if (moment.kind !== 'initialised') return pause(moment.ms)
+  for (process.kill(pid, 'SIGSTOP'); await pause(80), !(await initialised()); process.kill(pid, 'SIGSTOP')) {
+    process.kill(pid, 'SIGCONT')
+    await pause(1)
+  }
+}
+kill().then(() => process.kill(pid, 'SIGKILL'))`
+
+const inits = (site: OneHost) =>
+  Number(site.on(`journalctl --sync; journalctl --no-pager -u vault | grep -c 'security barrier initialized' || :`))
+
+/** @returns what came of it. */
+async function round(site: OneHost, moment: Moment): Promise<'lost' | 'before' | 'kept'> {
+  if (moment.kind === 'bare') site.forget()
+  else site.emptyAll()
+  const before = inits(site)
+  if (!(await killedRun(site, moment))) {
+    assert.is.not(moment.kind, 'initialised')
+    return round(site, { kind: moment.kind as 'bare', ms: (moment as { ms: number }).ms * 0.7 })
+  }
+  const kept = site.hasStore()
+  const second = await site.start('apply').ended
+  const text = second.stdout + second.stderr
+  const lost = second.status !== 0
+  assert.is(inits(site) - before, 1, `initialised exactly once: ${text}`)
+  if (lost) {
+    assert.match(
+      text,
+      /is initialised, and the run that was about to do so .* never came to keep its keys: they are lost/,
+    )
+    assert.match(text, /stop it, empty its storage \(file\), start it, and run this again/)
+    assert.not(site.hasStore(), 'nothing is in place of the keys')
+    site.emptyStorage()
+    await site.run(0, 'apply')
+    assert.is(inits(site) - before, 2, 'the way out')
+  }
+  assert.ok(await site.opens(), text)
+  assert.not(existsSync(`${site.store}.intent`))
+  if (moment.kind === 'bare') await site.run(0, 'check')
+  return lost ? 'lost' : kept ? 'kept' : 'before'
+}
+
+const skip = canBootLab() ?? whyNoServers()
+if (skip !== undefined) console.log(`SKIP a controller that is killed: ${skip}`)
+const check = skip === undefined ? test : test.skip
+
+check(
+  'a controller that is killed at twenty moments of a first run: it converges, initialised exactly once',
+  async () => {
+    const labs = await Promise.all([bootLab(1), bootLab(1)])
+    try {
+      const moments = momentsOf(randomFrom(seed))
+      const seen: string[] = []
+      // each host is a site of its own: two go at once
+      await Promise.all(
+        labs.map(async (lab) => {
+          const site = new OneHost(lab)
+          site.on('cp -a /var/lib/softhsm/tokens /var/lib/softhsm/tokens.first')
+          for (let moment = moments.shift(); moment; moment = moments.shift()) {
+            const what = JSON.stringify(moment)
+            try {
+              seen.push(await round(site, moment))
+            } catch (e) {
+              throw new Error(`RUNBOOK_SEED=${seed}, ${what}: ${e instanceof Error ? e.message : e}`)
+            }
+          }
+        }),
+      )
+      const count = (what: string) => seen.filter((s) => s === what).length
+      const all = `RUNBOOK_SEED=${seed}: ${['before', 'lost', 'kept'].map((w) => `${w} ${count(w)}`).join(', ')}`
+      console.log(all)
+      assert.is(seen.length, 20)
+      assert.ok(count('lost') >= 3 && count('before') > 0, all)
+    } finally {
+      for (const lab of labs) lab.stop()
+    }
+  },
+)
+
+test.run()
