@@ -10,7 +10,7 @@ import { writeBenchFiles } from './files.ts'
 import { measureCrowd, measureDistance, tripsOf } from './more.ts'
 import { judged, type Numbers, reportOf } from './report.ts'
 import { measureStartup } from './startup.ts'
-import { median } from './timed.ts'
+import { atRest, median } from './timed.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -60,6 +60,7 @@ async function measure(): Promise<Numbers> {
     lab = await bootLab(Number(options.hosts))
     // what is measured is the tool, not the rest of ten boots
     for (const { name } of lab.hosts) lab.run(name, ['systemctl', 'is-system-running', '--wait'])
+    await atRest()
     const done = await note(c, 'first')
     if (c === us) firstTrips = tripsOf(done.stdout)
   }

@@ -51,3 +51,17 @@ export function median(numbers: readonly number[]): number {
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
+
+/** Waits until the machine has next to nothing to do for a second, half a minute at most. */
+export async function atRest(): Promise<void> {
+  const busy = () => {
+    const [, user, nice, system, , , irq, softirq] = readFileSync('/proc/stat', 'utf8').split(/\s+/, 8).map(Number)
+    return user! + nice! + system! + irq! + softirq!
+  }
+  for (const end = Date.now() + 30_000; Date.now() < end; ) {
+    const before = busy()
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    // hundredths of a second of all processors
+    if (busy() - before < 10) return
+  }
+}
