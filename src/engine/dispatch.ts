@@ -135,6 +135,8 @@ async function sendSegments(
     if (i === segments.length - 1) {
       answers.set(last, sent.answers)
       behind = Promise.all(sent.ends)
+      // where there are no others, nobody waits for it
+      behind.catch(() => {})
     } else if ((await Promise.all(sent.ends)).some((e) => e.outcome !== 'done')) {
       for (const { end } of segments.slice(i + 1).flatMap((s) => s.orders)) end(Promise.resolve(neverStarted))
       break

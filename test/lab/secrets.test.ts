@@ -261,7 +261,7 @@ async function escapesTest(lab: Lab): Promise<void> {
       `${output}: ${JSON.stringify(done.stdout.slice((bad?.index ?? 0) - 60, (bad?.index ?? 0) + 60))}`,
     )
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-    assert.not.match(done.stderr, /\u001b/)
+    assert.not.match(done.stderr, /\u001b/, `${output}: ${JSON.stringify(done.stderr.slice(0, 3000))}`)
   }
 }
 
