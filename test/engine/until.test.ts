@@ -131,7 +131,7 @@ test('check waits for nothing, and says what is not known', async () => {
 - { name: run, command: "false", register: c, until: c.rc === 0, affects: nothing }
 - { name: use, copy: { content: "<%= b.stat.exists %>", dest: ${at('use')} } }
 - { name: made, copy: { content: x, dest: ${at('made')} } }
-- { name: look, stat: { path: ${at('made')} }, register: d, until: d.stat.exists }`)
+- { name: look, file: { path: ${at('made')}, state: file }, register: d, until: d.state === 'file' }`)
   const ran = await run('check', text)
   assert.equal(told(ran), [
     'there: ok',

@@ -68,13 +68,21 @@ test('on a real host; what a step before makes is seen, in check too', async () 
           - r.stat.checksum == 'f572d396fae9206628714fb2ce00f72e94f2258f'
           - r.changed == false
 `
-  for (const mode of ['check', 'apply', 'check'] as const) {
+  // who is not root may be let in or not: of a new file only the host can say that
+  const root = process.getuid!() === 0
+  for (const [i, mode] of (['check', 'apply', 'check'] as const).entries()) {
     const ran = await run(mode, text)
+    const status = i === 0 && !root ? 'unknown' : 'ok'
     assert.equal(
-      ran.tasks.slice(1).map((t) => `${t.module} ${t.status} ${t.message ?? ''}`),
-      ['stat ok ', 'assert ok '],
+      ran.tasks.slice(1).map((t) => `${t.module} ${t.status}`),
+      [`stat ${status}`, `assert ${status}`],
     )
-    assert.ok(ran.recap.hosts.here!.trips <= 1, `${mode}: ${ran.recap.hosts.here!.trips} trips`)
+    if (status === 'ok')
+      assert.equal(
+        ran.tasks.slice(1).map((t) => t.message),
+        [undefined, undefined],
+      )
+    assert.ok(ran.recap.hosts.here!.trips <= (root ? 1 : 2), `${mode}: ${ran.recap.hosts.here!.trips} trips`)
   }
 })
 
