@@ -65,9 +65,13 @@ async function inTheWay(bao: Bao): Promise<void> {
   const [none] = (await apply(bao, [entropyCheck({ mount: 'bare' })])).tasks
   assert.match(none!.message!, /bare\/ is kv, not transit/)
   if (process.getuid!() !== 0) {
-    chmodSync(bao.dataDir, 0)
-    assert.match(await why({}), /may not be read \| `become: true`/)
-    chmodSync(bao.dataDir, 0o700)
+    const shut = mkdtempSync(join(tmpdir(), 'enterprise-'))
+    chmodSync(shut, 0)
+    try {
+      assert.match(await why({ storage_path: shut }), /may not be read \| `become: true`/)
+    } finally {
+      rmSync(shut, { recursive: true })
+    }
   }
 }
 
