@@ -295,7 +295,7 @@ function effectsOf(because: string, server: VaultServer, p: P, after: VaultState
 function initialised(p: P, there: There, context: ModuleContext) {
   const { server, state, kept, path } = there
   if (kept?.state === 'empty' && kept.intent) return unfinished(there, kept.intent)
-  const settling = kept?.state === 'left-beside' ? [leftBeside(p, path)] : []
+  const settling = kept && isUnsettled(kept) ? [settleStep(p, kept, path)] : []
   const warnings = [
     ...(kept?.open ? [`others may read ${p.store}: it should be 0600`] : []),
     ...(kept?.state === 'empty' && p.role === 'first'
@@ -321,8 +321,15 @@ function initialised(p: P, there: There, context: ModuleContext) {
   return planOf([...settling, step], after, p, warnings)
 }
 
-function leftBeside(p: P, path: string): Step {
-  const summary = `bring ${p.store}, which an interrupted run left beside, to its place`
+/** A run was killed when it had the keys, and before all was in its place. */
+const isUnsettled = ({ state, intent }: Stored) =>
+  state === 'left-beside' || (state === 'stored' && intent?.alive === false)
+
+function settleStep(p: P, { state }: Stored, path: string): Step {
+  const summary =
+    state === 'left-beside'
+      ? `bring ${p.store}, which an interrupted run left beside, to its place`
+      : `remove ${p.store}.intent, which an interrupted run left`
   return {
     summary,
     effects: [callsUnknown(summary, (read) => read.key === stored(path).key)],

@@ -255,11 +255,15 @@ function isComplete(file: string): boolean {
   }
 }
 
-/** Brings what an interrupted run left beside to its place. */
+/** Ends what an interrupted run began: what it left beside comes to its place, and the intent of a store that is filled goes.
+ * One that stayed would say that the content is lost, once somebody moves the store to a safer place. */
 export async function settleStore(path: string): Promise<void> {
-  if (!storedAt(path)?.beside) return
-  await rename(newOf(path), path)
-  await syncDirectory(path)
+  const at = storedAt(path)
+  if (!at || intentAt(path)?.alive) return
+  if (at.beside) {
+    await rename(newOf(path), path)
+    await syncDirectory(path)
+  }
   await rm(intentOf(path), { force: true })
 }
 
