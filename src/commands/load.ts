@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { prepare, type ReadyPlay } from '../engine/prepare.ts'
 import { registry } from '../generated/registry.ts'
 import type { Inventory } from '../inventory/inventory.ts'
-import { loadInventory } from '../inventory/load.ts'
+import { inventoriesIn, loadInventory } from '../inventory/load.ts'
 import { loadVarsFile } from '../inventory/vars-dir.ts'
 import { compileValue, dataValue } from '../language/compile.ts'
 import type { Diagnostic, Source } from '../language/diagnostic.ts'
@@ -78,10 +78,23 @@ export function loadHosts(
 ): { inventory: Inventory; extra: ReadonlyMap<string, Value> } {
   const standard = [...dirs, '.'].flatMap((d) => [join(d, 'inventory'), join(d, 'hosts.yml'), join(d, 'inventory.yml')])
   const found = standard.find((p) => existsSync(p))
-  const paths = options.inventory.length > 0 ? options.inventory : found === undefined ? [] : [found]
+  const paths = options.inventory.length > 0 ? options.inventory : found === undefined ? [] : oneOf(found, report)
   const { inventory, diagnostics } = loadInventory(paths, dirs)
   for (const d of diagnostics) report(d)
   return { inventory, extra: new Map(options.extraVars.flatMap((text) => [...extraVars(text, report)])) }
+}
+
+/** An inventory that nobody named is not put together of several: production's hosts and those of a test are in two. */
+function oneOf(found: string, report: Report): readonly string[] {
+  const several = inventoriesIn(found)
+  if (several.length === 0) return [found]
+  report({
+    code: 'inventory',
+    severity: 'error',
+    message: `${found}/ holds several inventories: which one?`,
+    hint: several.map((path) => `-i ${path}`).join(', or '),
+  })
+  return []
 }
 
 /** `key=value …` (values are text), a JSON or YAML mapping, or `@FILE`. What is in a file may hold templates. */

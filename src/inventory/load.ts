@@ -56,11 +56,20 @@ function filesOf(path: string, report: Report): string[] {
     })
     return []
   }
-  if (!stat.isDirectory()) return [path]
-  return readdirSync(path)
+  return stat.isDirectory() ? entriesOf(path).flatMap((entry) => filesOf(entry, report)) : [path]
+}
+
+const entriesOf = (dir: string): string[] =>
+  readdirSync(dir)
     .filter((name) => !name.startsWith('.') && !passedOver.test(name) && name !== 'group_vars' && name !== 'host_vars')
     .sort()
-    .flatMap((name) => filesOf(join(path, name), report))
+    .map((name) => join(dir, name))
+
+/** The inventories in a folder that is none itself: two folders or more, and no file. */
+export function inventoriesIn(path: string): string[] {
+  const entries = statSync(path).isDirectory() ? entriesOf(path) : []
+  const folders = entries.every((entry) => statSync(entry, { throwIfNoEntry: false })?.isDirectory())
+  return folders && entries.length > 1 ? entries : []
 }
 
 function loadFile(inventory: Inventory, path: string, report: Report): void {

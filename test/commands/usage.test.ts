@@ -9,6 +9,10 @@ const rig = new Rig({
   'hosts.yml': localHosts('h1', 'h2'),
   'good.yml': '- hosts: all\n  tasks: [{ ping: }]\n',
   'wrong.yml': '- hosts: all\n  tasks: [{ pong: }]\n',
+  'several/good.yml': '- hosts: all\n  tasks: [{ ping: }]\n',
+  'several/inventory/README.md': 'two\n',
+  'several/inventory/a/hosts.yml': localHosts('h1'),
+  'several/inventory/b/hosts.yml': localHosts('h2'),
   'latin1.yml': Buffer.from('- hosts: all\n  name: caf\xe9\n  tasks: []\n', 'latin1'),
   'nul.yml': '- hosts: all\n  tasks: []\n\0\n',
 })
@@ -61,6 +65,10 @@ const wrong: readonly [args: string, message: RegExp, input?: string][] = [
   ['apply nul.yml', /nul\.yml:3:1: error\[file\]: there is a NUL byte/],
   ['apply -', /standard-input:1:3: error\[hosts\]/, '- tasks: []'],
   ['apply good.yml -i nowhere', /there is no inventory at nowhere\n {2}fix: /],
+  [
+    'apply several/good.yml',
+    /several\/inventory\/ holds several inventories: which one\?\n {2}fix: -i several\/inventory\/a, or -i several\/inventory\/b\n/,
+  ],
   ['apply good.yml -i h1,', /there is no inventory at h1,\n {2}fix: hosts are named in a file/],
   ['apply good.yml -l h9', /--limit names no host or group: h9\n {2}fix: did you mean/],
   ['apply good.yml -l ', /--limit is empty/],
