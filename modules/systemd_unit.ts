@@ -7,6 +7,7 @@ import {
   defineModule,
   type Entry,
   entry,
+  exitStatus,
   fail,
   followed,
   isTemplate,
@@ -17,6 +18,8 @@ import {
   rendered,
   type Step,
   type StepEnd,
+  serverEnd,
+  serviceEnd,
   type Unit,
   type UnitSections,
   UnknownValue,
@@ -125,7 +128,7 @@ export default defineModule({
     const warnings = bytes ? unitWarnings(bytes.toString('utf8')) : []
     return {
       steps,
-      ...(files[0]?.harmless ? { settle: (ends: readonly StepEnd[]) => settled(steps, ends, warnings) } : {}),
+      settle: (ends: readonly StepEnd[]) => settled(steps, ends, warnings),
       result: { name: unitName(p.name), ...(bytes ? { path: pathOf(p) } : {}) },
       warnings,
     }
@@ -228,20 +231,28 @@ function writtenAt(watched: Entry): number {
 }
 
 function settled(steps: readonly Step[], ends: readonly StepEnd[], told: readonly string[]) {
-  const said = ends[0]!.stdout.toString('utf8').trim()
+  const verified = steps[0]?.harmless ? ends[0]! : undefined
+  const said = verified?.stdout.toString('utf8').trim() ?? ''
   const bad = ends.findIndex((e) => e.outcome !== 'done')
-  if (bad === 0)
+  if (verified && bad === 0)
     return {
       result: {},
-      failed: `systemd does not take the unit: ${said || ends[0]!.stderr.toString('utf8').trim()}`,
+      failed: `systemd does not take the unit: ${said || verified.stderr.toString('utf8').trim()}`,
       hint: 'what was there before is still in place',
     }
   // what was told from the file alone is not told again
   const ignored = said.split('\n').filter((l) => l !== '' && !told.some((t) => l.includes(t.split(' ')[0]!)))
-  const tail = ends[bad]?.stderr.toString('utf8').trim().slice(-2000)
   return {
-    result: { ignored },
+    result: verified ? { ignored } : {},
     warnings: ignored,
-    ...(bad === -1 ? {} : { failed: `${steps[bad]!.summary}: exit status ${ends[bad]!.status}: ${tail}` }),
+    ...(bad === -1 ? {} : failedBy(steps[bad]!.summary, ends[bad]!)),
   }
+}
+
+/** Its log may say why. */
+function failedBy(summary: string, end: StepEnd) {
+  const log = end.stderr.toString('utf8')
+  const reason = serverEnd(log) ?? serviceEnd(log)
+  if (!reason) return { failed: `${summary}: ${exitStatus(end)}` }
+  return { failed: `${summary}: ${reason.message}\n${exitStatus(end)}`, hint: reason.hint }
 }

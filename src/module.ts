@@ -27,6 +27,7 @@ export {
   troubleWords,
 } from './formats/pkcs11/seen.ts'
 export { pythonJson } from './formats/python-json.ts'
+export { type Reason, serviceEnd } from './formats/service-end.ts'
 export { splitWords } from './formats/shell-words.ts'
 export { parseTagged, printTagged, setTag, type Tagged, tagValues } from './formats/tagged.ts'
 export { parseTimestamp } from './formats/timestamp.ts'
@@ -71,6 +72,7 @@ export {
 } from './ownership.ts'
 export { inTheWay, type Placing, placedPlan, placeFile, wayBarred, withBackup } from './placing.ts'
 export { type PortWanted, portProblem, portResult, portWarnings } from './port.ts'
+export { exitStatus } from './said.ts'
 export { type OpenStore, openStore, StoreError, type StorePlace, settleStore, whoIs } from './secrets/store.ts'
 export { type Stored, stored } from './secrets/stored.ts'
 export { Unknown, UnknownValue } from './unknown.ts'

@@ -49,4 +49,5 @@ export {
   vaultServer,
   vaultServerParams,
 } from './server.ts'
+export { serverEnd } from './server-end.ts'
 export { productText, refusal, unusable, type VaultStatus, vaultStatus } from './status.ts'

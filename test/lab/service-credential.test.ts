@@ -121,7 +121,12 @@ labSuite(
         logins(lab)
         const wrong = runTasks(lab, 'apply', [credential(other), started])
         assert.equal(wrong.statuses, ['changed', 'failed'], wrong.text)
-        assert.match(wrong.tasks[1]!.message!, /CKR_PIN_INCORRECT/, wrong.text)
+        assert.match(
+          wrong.tasks[1]!.message!,
+          /^systemctl restart .*: its seal fails: the PIN is wrong \(CKR_PIN_INCORRECT\)\n/,
+          wrong.text,
+        )
+        assert.match(wrong.tasks[1]!.hint!, /^correct it before anything tries again/)
         assert.not.match(wrong.text, other)
         assert.is(settle(lab), 'failed')
         assert.is(logins(lab), 1)

@@ -133,7 +133,7 @@ function failures(lab: Lab): void {
   const message = (unit: object, more: object = {}) => {
     const ran = runTasks(lab, 'apply', [{ systemd_unit: { name: 'bad', unit, state: 'started', ...more } }])
     assert.is(ran.statuses[0], 'failed', ran.text)
-    return ran.tasks[0]!.message ?? ''
+    return `${ran.tasks[0]!.message} | ${ran.tasks[0]!.hint ?? ''}`
   }
   const good = runTasks(lab, 'apply', [{ systemd_unit: { name: 'bad', unit: sleeper, state: 'started' } }])
   assert.is(good.statuses[0], 'changed', good.text)
@@ -163,7 +163,11 @@ function failures(lab: Lab): void {
   )
   assert.match(
     message({ ...sleeper, Unit: { ConditionFileNotEmpty: '/nowhere' } }, { name: 'once' }),
-    /a condition of once.service is not met/,
+    /\/nowhere is not there, or is empty, .*\n[\s\S]*a condition of once.service is not met[\s\S]* \| write it first/,
+  )
+  assert.match(
+    message(service({ ExecStart: '/bin/sleep 9', LoadCredential: 'pin:/nowhere' }), { name: 'once' }),
+    /^systemctl start once.service: a credential of its unit is not there, .*\n[\s\S]*status=243[\s\S]* \| .*LoadCredential=/,
   )
   // systemd has forgotten it by now: that is no condition
   assert.match(
