@@ -67,11 +67,12 @@ const params = {
         product: { type: 'string', enum: ['Vault', 'OpenBao'] },
         edition: { type: 'string' },
         release: { type: 'string' },
+        path: { type: 'string', pattern: '^/|<%' },
       },
       required: ['product'],
       additionalProperties: false,
       description:
-        'Who will read it, as vault_install tells of the program: a stanza or a setting that it would ignore is a failure.',
+        'Who will read it, as vault_install tells of the program: a stanza or a setting that it would ignore is a failure. OpenBao’s, whose `path` is given, looks at the new file before that takes its place.',
     },
     owner: ownershipParams.owner,
     group: ownershipParams.group,
@@ -120,12 +121,23 @@ export default defineModule({
       want: { owner: p.owner, group: p.group, mode: p.mode },
       umask: facts.umask,
       backup: p.backup,
+      validate: p.program?.product === 'OpenBao' && p.program.path ? validation(p.program.path) : undefined,
       // what was there may hold another one
       secret: secrets.length > 0 || secretName.test(now.bytes?.toString('latin1') ?? ''),
     })
     return 'failed' in steps ? steps : { steps, result: { path: p.path }, warnings: traps(stanzas) }
   },
 })
+
+/** Warnings (2) are no failure, nor is a program that is not there. Vault has no such command. */
+const validation = (program: string) => ['sh', '-c', looksAtIt, 'sh', program, '%s']
+
+// its colours are left out, with its name and release
+const looksAtIt = `o=$("$1" operator validate-config -config="$2" 2>&1); test $? = 1 || exit 0
+sed '1d; s/.*Validate Config: //' <<.
+$o
+.
+exit 1`
 
 const secretName = /\b(\w*_)?(pin|password|token|secret|secret_key|access_key|client_secret)"?\s*[=:]/i
 

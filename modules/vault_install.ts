@@ -22,6 +22,7 @@ import {
   membersOf,
   missingParents,
   nameOf,
+  notForStorage,
   output,
   ownershipOfNew,
   ownershipParams,
@@ -39,7 +40,6 @@ import {
   releaseOf,
   type Said,
   type SaidBuild,
-  type Signed,
   type Step,
   saidBuild,
   setCapabilities,
@@ -47,6 +47,7 @@ import {
   sum,
   Unknown,
   UnknownValue,
+  vouchedBy,
   wayBarred,
 } from '../src/module.ts'
 
@@ -100,6 +101,12 @@ const params = {
       type: 'boolean',
       default: false,
       description: 'Also an older version, another product, or an edition with less than what is there.',
+    },
+    storage: {
+      type: 'object',
+      additionalProperties: {},
+      description:
+        'The storage of its server, as vault_hcl takes it: a release that has no such storage is not installed.',
     },
     capability: {
       type: 'string',
@@ -160,6 +167,7 @@ export default defineModule({
       dir: entry(p.dest),
       at: path === undefined ? undefined : entry(path),
       now: path === undefined || !member ? undefined : sum(path, member.size),
+      other: path === undefined ? undefined : entry(path.replace(/[^/]+$/, (n) => (n === 'bao' ? 'vault' : 'bao'))),
       said,
       capabilities: path === undefined ? undefined : capabilities(path),
       user: p.user === '' ? undefined : account(p.user),
@@ -173,7 +181,11 @@ export default defineModule({
     if ('failed' in wanted) return wanted
     if (wanted.architecture !== undefined && wanted.architecture !== machine(facts.architecture))
       return fail(`${sourceName(p)} is for ${wanted.architecture}, the host is ${facts.architecture}`)
-    const verified = verifiedBy(p, a.sums?.bytes, a.signed)
+    const product = wanted.binary === 'bao' ? 'OpenBao' : 'Vault'
+    const lacking = notForStorage({ product, edition: wanted.edition, release: wanted.version }, p.storage ?? {})
+    if (lacking !== undefined)
+      return fail(lacking, { hint: 'another `storage`, with its data moved there before, or another release' })
+    const verified = vouchedBy(p, sourceName(p), a.sums?.bytes, a.signed)
     if ('failed' in verified) return verified
     if (isLocal(p) && verified.sha256 !== undefined && a.file!.sha256 !== verified.sha256)
       return fail(`the checksum of ${p.src} is ${a.file!.sha256}, not ${verified.sha256}`)
@@ -191,9 +203,11 @@ export default defineModule({
       stat !== undefined && (wanted.member ? a.now!.sha256 === wanted.member.sha256 : isInstalled(wanted, a.said!))
     const said = stat && saidOf(() => a.said!, same)
     const now = said instanceof Unknown || !said ? undefined : saidBuild(said.stdout.toString('utf8'))
-    const guarded = same || !now || p.allow_downgrade ? undefined : isLesser(now, wanted)
-    if (guarded)
-      return fail(`${path} would be replaced: ${guarded}`, { hint: '`allow_downgrade: true` does it all the same' })
+    const guarded = same || p.allow_downgrade ? undefined : now ? isLesser(now, wanted) : besides(stat, a.other!)
+    if (guarded !== undefined)
+      return fail(`${path} would be ${stat ? 'replaced' : 'installed'}: ${guarded}`, {
+        hint: '`allow_downgrade: true` does it all the same',
+      })
     const source = same ? undefined : sourceOf(p, wanted, verified.sha256, a.source, a.sourceSum?.sha256)
     if (source && 'failed' in source) return source
     const trial = {
@@ -208,7 +222,7 @@ export default defineModule({
     const capable = capabilitySteps(p.capability, at, source || owned ? '' : a.capabilities, a.capabilities)
     if ('failed' in capable) return capable
     const steps = [...accountSteps(p, a.user, a.group), ...made, ...placing, ...capable]
-    const told = resultOf(path, now, wanted, verified.by)
+    const told = resultOf(path, source ? undefined : now, wanted, verified.by)
     if (!source && said instanceof Unknown) return { steps, result: { ...told, product: said } }
     if (!source) return { steps, result: told, warnings: doubts(path, said as Said) }
     const [index, later] = [steps.indexOf(placing[0]!), new Unknown(`what the new ${path} says of itself`)]
@@ -281,6 +295,12 @@ function memberOf(p: P, bytes: Buffer): PackedMember | Failure {
   }
 }
 
+/** Of the two products one serves: the other might not read what it wrote. */
+function besides(stat: Entry['stat'], other: Entry): string | undefined {
+  if (stat || followed(other).stat?.type !== 'file') return undefined
+  return `${other.path} is there, the program of the other product, whose server’s data this one may not read`
+}
+
 /** What the program there says; one that was placed just now and is as it should be need not be asked. */
 function saidOf(get: () => Said, same: boolean): Said | Unknown {
   try {
@@ -295,38 +315,6 @@ function saidOf(get: () => Said, same: boolean): Said | Unknown {
 function isInstalled(wanted: Wanted, said: Said): boolean {
   const now = said.status === 0 ? saidBuild(said.stdout.toString('utf8')) : undefined
   return now !== undefined && now.version === wanted.version && [now.edition, ''].includes(wanted.edition)
-}
-
-/** The checksum that the archive must have, and what vouches for it. */
-function verifiedBy(p: P, sums: Buffer | undefined, signed: Signed | undefined) {
-  const given = p.checksum?.replace(/^sha256:/, '').toLowerCase()
-  if (p.signature !== undefined && (p.checksums === undefined || p.key === undefined))
-    return fail('`signature` needs `checksums`, which it signs, and the publisher’s `key`')
-  if (p.checksums === undefined) {
-    if (p.url !== undefined && given === undefined)
-      return fail('what is fetched needs `checksum` or `checksums`: nothing else says that it is the release')
-    return { sha256: given, by: given === undefined ? 'nothing' : 'checksum' }
-  }
-  if (!sums) return fail(`there is no ${p.checksums} on the controller`)
-  const name = nameOf(`/${decodeURIComponent(sourceName(p).replace(/[?#].*$/, ''))}`)
-  const line = sums
-    .toString('utf8')
-    .split('\n')
-    .map((l) => /^([0-9a-f]{64}) [ *](.+?)\r?$/.exec(l))
-    .find((l) => l?.[2] === name)
-  if (!line) return fail(`${p.checksums} has no line for ${name}`)
-  if (given !== undefined && given !== line[1])
-    return fail(`${p.checksums} says ${line[1]} of ${name}, \`checksum\` ${given}`)
-  if (p.signature === undefined) return { sha256: line[1]!, by: 'checksums' }
-  if (!signed) return fail(`there is no ${p.signature} or no ${p.key} on the controller`)
-  if (signed.problem !== undefined)
-    return fail(`the signature of ${p.checksums} could not be verified: ${signed.problem}`, {
-      hint: signed.noGpg ? 'install gnupg on the controller, or leave out `signature`' : 'do not use this release',
-    })
-  const bare = (text: string) => text.replace(/\s|^0x/g, '').toUpperCase()
-  if (p.fingerprint !== undefined && !signed.fingerprints.some((f) => f.endsWith(bare(p.fingerprint!))))
-    return fail(`${p.checksums} is signed by ${signed.fingerprints.join(' of ')}, not by ${p.fingerprint}`)
-  return { sha256: line[1]!, by: `signature of ${signed.fingerprints[0]}` }
 }
 
 function sourceOf(

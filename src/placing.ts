@@ -32,8 +32,8 @@ export interface Placing {
   readonly follow?: boolean
   /** Keeps a copy of what is replaced, beside it or, a path being given, beside that. */
   readonly backup?: boolean | string
-  /** A command that looks at the new content, `%s` being its path. */
-  readonly validate?: string | undefined
+  /** A command that looks at the new content, `%s` being its path; as text or in words. */
+  readonly validate?: string | readonly string[] | undefined
   /** Missing directories above it: `make` them, or they are `made` by steps before; otherwise they are an error. */
   readonly parents?: 'make' | 'made' | undefined
   /** The content must not be shown. */
@@ -67,7 +67,8 @@ export function placeFile(p: Placing): Step[] | Failure {
   if (barred) return barred
   if (place.stat?.type === 'file' && isSame(p)) return ownershipSteps(place, want)
   const attributes = place.stat?.type === 'file' ? changed(place.stat, want) : ownershipOfNew(want, 0o666 & ~want.umask)
-  const options = p.validate === undefined ? {} : { validate: splitWords(p.validate) }
+  const options =
+    p.validate === undefined ? {} : { validate: typeof p.validate === 'string' ? splitWords(p.validate) : p.validate }
   const before = 'bytes' in p.now ? p.now.bytes : undefined
   const write =
     'path' in p.bytes

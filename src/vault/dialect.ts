@@ -47,15 +47,25 @@ export function notTaken(program: Program, stanzas: readonly HclBlock[], disable
       for (const name of Object.keys(body.attributes).filter((n) => !settings.includes(n)))
         said.push(`${who} has no \`${name}\` in its pkcs11 seal: it would ignore it and say nothing`)
     }
-    if (
-      isBao &&
-      type === 'storage' &&
-      labels[0] === 'file' &&
-      compareVersions(program.release ?? '0.0.0', '2.7.0') >= 0
-    )
-      said.push(`${who} has no storage \`file\`: raft is what is left`)
+    const lacking = isBao && /^(ha_)?storage$/.test(type) && lacksStorage(labels[0] ?? '', program.release)
+    if (lacking) said.push(`${who} has no storage \`${labels[0]}\`: it would not start; raft is what is left`)
   }
   if (isBao && disableMlock !== undefined)
     said.push(`${who} has no \`disable_mlock\`: ${disableMlock ? 'it would ignore it' : 'it would not start'}`)
   return said
+}
+
+/** Of OpenBao. `file` went with 2.7. */
+const lacksStorage = (type: string, release = '0.0.0') =>
+  !['raft', 'inmem', 'inmem_ha', 'postgresql', 'file'].includes(type) ||
+  (type === 'file' && compareVersions(release, '2.7.0') >= 0)
+
+/** Why a program is not for a server with this storage, as vault_hcl takes it; undefined where it is. */
+export function notForStorage(program: Program, storage: object): string | undefined {
+  const blocks = Object.keys(storage).map((label) => ({
+    type: 'storage',
+    labels: [label],
+    body: { attributes: {}, blocks: [] },
+  }))
+  return notTaken(program, blocks, undefined)[0]
 }

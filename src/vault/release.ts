@@ -56,7 +56,8 @@ export function releaseOf(path: string): Partial<Release> {
   }
 }
 
-function decoded(name: string): string {
+/** A name of a URL as it is meant. */
+export function decoded(name: string): string {
   try {
     return decodeURIComponent(name)
   } catch {

@@ -106,6 +106,13 @@ const meanings: Meanings = [
     ([, type, why]) => ({ message: `its storage ${type} cannot be opened: ${why}`, hint: storage }),
   ],
   [
+    /cluster address must be set when using raft/,
+    () => ({
+      message: 'a server on raft needs an address for the others',
+      hint: '`cluster_addr`, as `https://HOST:8201`',
+    }),
+  ],
+  [
     /[Ff]ailed to lock memory/,
     () => ({
       message: 'it may not keep its memory from being swapped out',

@@ -4,7 +4,7 @@ export { type AuditDevice, auditEffects, vaultAudits } from './audits.ts'
 
 export { atRest, canary, judgeAtRest } from './canary.ts'
 export { vaultContents } from './contents.ts'
-export { notTaken } from './dialect.ts'
+export { notForStorage, notTaken } from './dialect.ts'
 export { noEntropy, noSealWrap, type VaultFeatures, vaultFeatures } from './features.ts'
 export { hsmWords } from './hsm-words.ts'
 export * as vaultInit from './init.ts'
@@ -51,3 +51,4 @@ export {
 } from './server.ts'
 export { serverEnd } from './server-end.ts'
 export { productText, refusal, unusable, type VaultStatus, vaultStatus } from './status.ts'
+export { vouchedBy } from './vouched.ts'

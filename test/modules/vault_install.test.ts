@@ -104,7 +104,31 @@ test('upgrades go, downgrades are refused', async () => {
   assert.match((await wants('1.15.0', {}, having('1.15.1', '', 'Segmentation fault'))).steps.join(), /^replace /)
 })
 
+test('an upgrade is what tasks behind it are told of', async () => {
+  const { result } = await wants('1.15.1', {}, having('1.15.0'))
+  assert.equal([result.release, result.version, result.edition], ['1.15.1', '1.15.1', ''])
+})
+
+test('a release that has no such storage does not take the place of one that has', async () => {
+  const bao = (version: string, storage: object) => {
+    const src = `bao_${version}_linux_amd64.zip`
+    const given = { ...bare, answers: [...bare.answers!, [capabilities('/usr/local/bin/bao'), ''] as const] }
+    return plan('vault_install', { src, storage }, { ...given, files: { [src]: zip(version, 'bao') } })
+  }
+  assert.match(
+    (await bao('2.7.2', { file: { path: '/d' } })).failed!,
+    /OpenBao 2\.7\.2 has no storage `file`: it would not/,
+  )
+  assert.match((await bao('2.6.2', { consul: {} })).failed!, /no storage `consul`/)
+  assert.is((await bao('2.6.2', { file: { path: '/d' } })).failed, undefined)
+  assert.is((await bao('2.7.2', { raft: { path: '/d' } })).failed, undefined)
+  assert.is((await wants('1.15.0', { storage: { consul: {} } })).failed, undefined)
+})
+
 test('another product has to be allowed', async () => {
+  const beside = { ...bare, host: { '/usr/local/bin/bao': file('x', { mode: 0o755 }) } }
+  assert.match((await wants('1.15.0', {}, beside)).failed!, /vault would be installed: \/usr\/local\/bin\/bao is there/)
+  assert.is((await wants('1.15.0', { allow_downgrade: true }, beside)).failed, undefined)
   const step = (await wants('2.7.2', {}, having('1.15.0'))).plan!.steps[0]!
   assert.match(scriptOf(step), /test "\$a" = 'Vault'/)
   const allowed = (await wants('2.7.2', { allow_downgrade: true }, having('1.15.0'))).plan!.steps[0]!

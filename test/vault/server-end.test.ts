@@ -74,6 +74,7 @@ const cases: readonly (readonly [string, RegExp])[] = [
     /^\/etc\/vault\.d\/vault\.hcl cannot be read: permission denied/,
   ],
   [config('At 29:2: object expected closing RBRACE got: EOF'), /is no configuration for it: At 29:2: object expected/],
+  ['cluster address must be set when using raft storage', /`cluster_addr`/],
   // Vault, run as a user without the capability
   ['Error initializing core: Failed to lock memory: cannot allocate memory', /LimitMEMLOCK=infinity/],
 ]
