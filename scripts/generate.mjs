@@ -20,7 +20,7 @@ export async function generate() {
     .sort()
   const registry = [
     '// Made by scripts/generate.mjs from modules/.',
-    "import type { Module } from '../module.ts'",
+    "import type { Module } from '../contract.ts'",
     ...names.map((n) => `import ${id(n)} from '../../modules/${n}.ts'`),
     "import * as validators from './validators.js'",
     '',

@@ -1,3 +1,4 @@
+import type { Plan, Settled } from './contract.ts'
 import { fromBytes, toBytes } from './host/bytes.ts'
 import type { Facts } from './host/facts.ts'
 import type { Read } from './host/read.ts'
@@ -6,7 +7,6 @@ import { type Entry, entry } from './host/reads/entry.ts'
 import { longestOutput, type StepEnd } from './host/step.ts'
 import { type Command, runCommand } from './host/steps/command.ts'
 import type { Params } from './language/schema.ts'
-import type { Plan, Settled } from './module.ts'
 import { exitStatus } from './said.ts'
 import { Unknown } from './unknown.ts'
 

@@ -1,6 +1,6 @@
+import { type Failure, fail } from './contract.ts'
 import type { Content } from './host/reads/content.ts'
 import { type Entry, followed } from './host/reads/entry.ts'
-import { type Failure, fail } from './module.ts'
 
 /** What is in a file that is to be edited; `content` is undefined where it is not there yet. */
 export function edited(

@@ -1,3 +1,4 @@
+import { type Failure, fail, type Plan } from './contract.ts'
 import { hashOf } from './formats/hash.ts'
 import { splitWords } from './formats/shell-words.ts'
 import { fromBytes } from './host/bytes.ts'
@@ -14,7 +15,6 @@ import {
   placeOf,
   writeFile,
 } from './host/steps/files.ts'
-import { type Failure, fail, type Plan } from './module.ts'
 import { attributesShown, type Ownership, ownershipMissing, ownershipOfNew, ownershipSteps } from './ownership.ts'
 import { Unknown } from './unknown.ts'
 

@@ -1,3 +1,4 @@
+import { type Failure, fail } from './contract.ts'
 import { type Member, type PackedMember, parentsOf, readArchive, renamed } from './formats/archive.ts'
 import { isWithin } from './host/effect.ts'
 import type { Read } from './host/read.ts'
@@ -7,7 +8,6 @@ import { type Entry, entry, followed, modeText } from './host/reads/entry.ts'
 import type { Step } from './host/step.ts'
 import { makeDirectory, makeLink, placeOf, setAttributes, writeFile } from './host/steps/files.ts'
 import { type Placement, unpackRemote } from './host/steps/remote-archive.ts'
-import { type Failure, fail } from './module.ts'
 import { type Ownership, ownershipOfNew, ownershipSteps } from './ownership.ts'
 
 /** What is to be unpacked where, as the reads and the plan of an archive share it. */

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { Module } from '../contract.ts'
 import { prepare, type ReadyPlay } from '../engine/prepare.ts'
 import { registry } from '../generated/registry.ts'
 import type { Inventory } from '../inventory/inventory.ts'
@@ -13,7 +14,6 @@ import type { ModuleSet } from '../language/module-set.ts'
 import type { Playbook, Value } from '../language/playbook.ts'
 import { readSource } from '../language/source.ts'
 import { prepareValidators } from '../language/validators.ts'
-import type { Module } from '../module.ts'
 import { limitPattern } from './limit.ts'
 import type { HostOptions, RunningOptions } from './options.ts'
 import { ownModules } from './own-modules.ts'
@@ -90,8 +90,8 @@ function oneOf(found: string, report: Report): readonly string[] {
   if (several.length === 0) return [found]
   report({
     code: 'inventory',
-    severity: 'error',
-    message: `${found}/ holds several inventories: which one?`,
+    severity: 'warning',
+    message: `${found}/ holds several inventories, and none is taken`,
     hint: several.map((path) => `-i ${path}`).join(', or '),
   })
   return []

@@ -1,8 +1,8 @@
+import type { Module } from '../contract.ts'
 import { didYouMean } from '../language/diagnostic.ts'
 import { otherModule } from '../language/keys.ts'
 import { moduleName } from '../language/module-set.ts'
 import { typeText } from '../language/reference.ts'
-import type { Module } from '../module.ts'
 import { modulesFor } from './load.ts'
 import { UsageError } from './usage-error.ts'
 

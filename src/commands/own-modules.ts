@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { Module } from '../contract.ts'
 import { includeKeys, otherKey, taskKeys } from '../language/keys.ts'
 import { prepareValidators } from '../language/validators.ts'
-import type { Module } from '../module.ts'
 import { importFile } from './import-file.ts'
 import { UsageError } from './usage-error.ts'
 

@@ -1,7 +1,7 @@
+import type { Module } from '../contract.ts'
 import type { Scope } from '../language/expression.ts'
 import type { Task, Value } from '../language/playbook.ts'
 import type { LocalRead } from '../local-read.ts'
-import type { Module } from '../module.ts'
 import type { Queue } from './memory.ts'
 import type { Models } from './models.ts'
 import type { HostScope } from './scope.ts'

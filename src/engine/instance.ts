@@ -1,3 +1,4 @@
+import type { Failure, Known, Module, ModuleContext, Plan, Reads } from '../contract.ts'
 import type { Effect } from '../host/effect.ts'
 import type { Facts } from '../host/facts.ts'
 import type { Read } from '../host/read.ts'
@@ -5,7 +6,6 @@ import type { Step } from '../host/step.ts'
 import type { Scope } from '../language/expression.ts'
 import { type Task, ValueError } from '../language/playbook.ts'
 import type { LocalRead } from '../local-read.ts'
-import type { Failure, Known, Module, ModuleContext, Plan, Reads } from '../module.ts'
 import { Unknown, UnknownValue } from '../unknown.ts'
 
 /** A task for one host and one loop item, as far as a walk came with it. */

@@ -1,5 +1,5 @@
+import type { Module } from '../contract.ts'
 import type { Task } from '../language/playbook.ts'
-import type { Module } from '../module.ts'
 import { Unknown } from '../unknown.ts'
 import type { Instance } from './instance.ts'
 import type { Verdict } from './judge.ts'

@@ -1,7 +1,6 @@
 import type { Diagnostic, Span } from './diagnostic.ts'
-import { type Item, type ScalarItem, toData } from './document.ts'
+import { booleanHint, type Item, type ScalarItem, toData } from './document.ts'
 import { type Expression, ExpressionError, parseExpression, type Scope } from './expression.ts'
-import { booleanHint } from './fields.ts'
 import { type Interpolation, isTemplated, parseInterpolation } from './interpolation.ts'
 import { type Kind, type Value, ValueError } from './playbook.ts'
 import { jinjaHint, pythonHint, pythonHintAt } from './python-hints.ts'

@@ -244,3 +244,10 @@ function yamlHint(text: string, { code, message, pos: [at] }: YAMLError | YAMLWa
   if (code === 'BAD_SCALAR_START' || /flow-(seq|map)-start at node end/.test(message)) return 'quote the whole value'
   return undefined
 }
+
+/** YAML 1.2 has no `yes`. */
+export function booleanHint(value: unknown): string | undefined {
+  if (/^(yes|on|y|true)$/i.test(String(value))) return 'write `true`'
+  if (/^(no|off|n|false)$/i.test(String(value))) return 'write `false`'
+  return undefined
+}

@@ -1,7 +1,7 @@
 import { givenNames } from './check-names.ts'
 import { compileCondition, compileValue } from './compile.ts'
 import type { Diagnostic, Span } from './diagnostic.ts'
-import { type Item, type MapItem, toData } from './document.ts'
+import { booleanHint, type Item, type MapItem, toData } from './document.ts'
 import type { Value } from './playbook.ts'
 
 /** Reads the fields of one mapping; all that is wrong goes to `report`. */
@@ -104,11 +104,4 @@ export class Fields {
     else return true
     return false
   }
-}
-
-/** YAML 1.2 has no `yes`. */
-export function booleanHint(value: unknown): string | undefined {
-  if (/^(yes|on|y|true)$/i.test(String(value))) return 'write `true`'
-  if (/^(no|off|n|false)$/i.test(String(value))) return 'write `false`'
-  return undefined
 }

@@ -1,5 +1,5 @@
+import type { Settled } from '../contract.ts'
 import type { ShellStep, StepEnd } from '../host/step.ts'
-import type { Settled } from '../module.ts'
 import { type Ask, vaultStep } from './kind.ts'
 import { sameData } from './secrets.ts'
 import { isGood, isRefused, type Refused, type VaultSaid, type VaultServer } from './server.ts'

@@ -1,4 +1,4 @@
-import { type Failure, fail } from '../module.ts'
+import { type Failure, fail } from '../contract.ts'
 import type { VaultState } from './ready.ts'
 import { isRefused, type Refused, type VaultServer } from './server.ts'
 

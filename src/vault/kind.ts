@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
+import type { Plan, Settled } from '../contract.ts'
 import type { Way } from '../host/channel.ts'
 import { callsUnknown, type Effect } from '../host/effect.ts'
 import type { CallKind } from '../host/read.ts'
 import { apiKind } from '../host/reads/api.ts'
 import type { CallStep, StepEnd } from '../host/step.ts'
-import type { Plan, Settled } from '../module.ts'
 import { Unknown } from '../unknown.ts'
 import { hsmWords } from './hsm-words.ts'
 import {

@@ -1,8 +1,8 @@
+import type { Settled } from '../contract.ts'
 import type { Way } from '../host/channel.ts'
 import { callsUnknown } from '../host/effect.ts'
 import { type Read, read } from '../host/read.ts'
 import type { CallEnd, CallStep, StepEnd } from '../host/step.ts'
-import type { Settled } from '../module.ts'
 import { asking, vaultKind } from './kind.ts'
 import { isGood, isRefused, type Refused, type VaultSaid, type VaultServer } from './server.ts'
 

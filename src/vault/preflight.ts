@@ -1,3 +1,4 @@
+import type { Known } from '../contract.ts'
 import { mechanismName, troubleWords } from '../formats/pkcs11/seen.ts'
 import type { Read } from '../host/read.ts'
 import { type HsmLogin, type HsmLook, hsmLogin, hsmLook } from '../host/reads/hsm.ts'
@@ -16,7 +17,6 @@ import {
 } from '../hsm.ts'
 import type { ParamSchema } from '../language/schema.ts'
 import type { LocalRead } from '../local-read.ts'
-import type { Known } from '../module.ts'
 
 // A server that can't use its seal's key may still be initialised, and is lost then: so the key is looked at before.
 

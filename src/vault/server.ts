@@ -1,7 +1,7 @@
+import type { Failure, Known, ModuleContext } from '../contract.ts'
 import type { ApiAnswer, ApiRequest, TlsTrust } from '../host/channel.ts'
 import type { Read } from '../host/read.ts'
 import { environmentSecret, type LocalFile, type LocalRead, localFile, localPlace } from '../local-read.ts'
-import type { Failure, Known, ModuleContext } from '../module.ts'
 import { type Stored, stored } from '../secrets/stored.ts'
 import { keptKeys } from './kept-keys.ts'
 

@@ -1,5 +1,5 @@
+import type { Failure } from '../contract.ts'
 import { type Read, read } from '../host/read.ts'
-import type { Failure } from '../module.ts'
 import { vaultKind } from './kind.ts'
 import { isRefused, type Refused, type VaultServer } from './server.ts'
 

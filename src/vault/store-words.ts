@@ -1,4 +1,4 @@
-import { type Failure, fail } from '../module.ts'
+import { type Failure, fail } from '../contract.ts'
 import { whoIs } from '../secrets/store.ts'
 import type { Stored } from '../secrets/stored.ts'
 import type { KeptKeys } from './kept-keys.ts'

@@ -67,7 +67,7 @@ const wrong: readonly [args: string, message: RegExp, input?: string][] = [
   ['apply good.yml -i nowhere', /there is no inventory at nowhere\n {2}fix: /],
   [
     'apply several/good.yml',
-    /several\/inventory\/ holds several inventories: which one\?\n {2}fix: -i several\/inventory\/a, or -i several\/inventory\/b\n/,
+    /several\/inventory\/ holds several inventories, and none is taken\n {2}fix: -i several\/inventory\/a, or -i several\/inventory\/b\n[\s\S]*1 error/,
   ],
   ['apply good.yml -i h1,', /there is no inventory at h1,\n {2}fix: hosts are named in a file/],
   ['apply good.yml -l h9', /--limit names no host or group: h9\n {2}fix: did you mean/],
