@@ -38,6 +38,7 @@ import {
   type Read,
   slotOf,
   troubleWords,
+  untriedProblem,
 } from '../src/module.ts'
 
 const file = { type: 'string', controllerPath: 'files' } as const
@@ -118,6 +119,11 @@ export default defineModule({
     pin_file: /etc/vault.d/hsm-pin
     mechanisms: [CKM_AES_GCM]
     keys: [{ label: hsm_demo }, { label: hsm_hmac_demo, use: sign }]`,
+  notes: [
+    'On a host a key is tried with what its pkcs11-tool has. OpenSC 0.26 and later have AES-GCM; for an older one AES-CBC-PAD of the same key stands in, and the result says so. RSA-PKCS-OAEP it decrypts; before 0.26 the host’s openssl encrypts with the public key, which the result says too. What could not be tried is a warning with its reason.',
+    'pkcs11-tool finds a key by its CKA_ID: one that has none, or shares it with another, is tried only from the controller.',
+    'Tested with SoftHSM2 and with pkcs11-tool 0.23 and 0.26.',
+  ],
 })({
   reads: (p, { here: local }, known) => {
     const files = fileReads(p)
@@ -281,11 +287,10 @@ function behind(p: P, login: HsmLogin) {
 }
 
 function warningsOf(p: P, login: HsmLogin): string[] {
-  const untried = trials(p).flatMap(({ label, use, mechanism }, i) =>
-    use === 'none' || login.tried[i]?.mechanism
-      ? []
-      : [`the key ${label} was not tried: ${mechanism} is not known here`],
-  )
+  const untried = trials(p).flatMap((trial, i) => {
+    const why = untriedProblem(login.tried[i], trial)
+    return why ? [`${why.message}: ${why.hint}`] : []
+  })
   const lineBreak = `${p.pin_file} ends in a line break: what reads it whole takes that for a part of the PIN`
   return login.lineBreak ? [lineBreak, ...untried] : untried
 }
@@ -307,11 +312,11 @@ function resultOf(p: P, look: HsmLook, login: HsmLogin | undefined): Record<stri
 function inWords(p: P, look: HsmLook, login: HsmLogin | undefined, way: string): string[] {
   const { library, slots } = look.seen!
   const slot = slotOf(slots, hsmPlace(p).token)!
-  const keys = trials(p).flatMap(({ label, mechanism }, i) => {
-    const tried = login?.tried[i]?.mechanism
-    if (tried === undefined) return []
-    // pkcs11-tool has no GCM
-    return [`${label} (${tried}${tried === mechanism ? '' : ` in place of ${mechanism}`})`]
+  const keys = trials(p).flatMap(({ label, mechanism: wanted }, i) => {
+    const { mechanism, byOpenssl } = login?.tried[i] ?? {}
+    if (mechanism === undefined) return []
+    const how = mechanism === wanted ? (byOpenssl ? ', encrypted by openssl' : '') : ` in place of ${wanted}`
+    return [`${label} (${mechanism}${how})`]
   })
   return [
     `${library?.manufacturer} ${library?.version}, token ${slot.token!.label} in slot ${slot.id}, by ${way}`,

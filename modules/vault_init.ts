@@ -249,14 +249,17 @@ interface There {
 
 const noHsm = { hsmVariable: undefined, hsmSeen: undefined, hsmBehind: undefined }
 
-/** Why the server would be initialised and lost. */
-function sealProblem(p: P, { sealType }: VaultState, look: () => { message: string; hint: string } | undefined) {
+/** Why the server would be, or might be, initialised and lost. */
+function sealProblem(p: P, { sealType }: VaultState, look: () => vaultInit.PreflightProblem | undefined) {
   if (p.hsm) {
     const problem = look()
-    return (
-      problem &&
-      fail(`the seal’s key can’t be used, the server would be lost: ${problem.message}`, { hint: problem.hint })
-    )
+    if (!problem) return undefined
+    const { message, hint, untried } = problem
+    return untried
+      ? fail(`whether the seal’s key works is not known, and where it does not the server would be lost: ${message}`, {
+          hint: `${hint}; or \`unchecked_seal: true\` in the place of \`hsm\``,
+        })
+      : fail(`the seal’s key can’t be used, the server would be lost: ${message}`, { hint })
   }
   if (sealType !== 'pkcs11' || p.unchecked_seal) return undefined
   return fail(

@@ -1,10 +1,13 @@
 import {
   type HsmObject,
+  type KeyTrial,
   mechanismName,
   type Slot,
   slotOf,
   type TokenFlag,
+  type Tried,
   troubleWords,
+  type Untried,
 } from './formats/pkcs11/seen.ts'
 import type { HsmLogin, HsmLoginQuestion, HsmLook, HsmPlace, PinSource } from './host/reads/hsm.ts'
 import { environmentSecret, type LocalRead } from './local-read.ts'
@@ -220,6 +223,38 @@ export function keyProblem(objects: readonly HsmObject[], label: string): HsmPro
   if (secret === 0 && own === 0)
     return { message: `of the pair ${label} only the public key is there`, hint: 'the private one is gone or hidden' }
   return undefined
+}
+
+const untriedReasons: Readonly<Record<Untried, readonly [because: string, hint: string]>> = {
+  'no-id': [
+    'it has no CKA_ID, by which alone pkcs11-tool finds a key',
+    'give it one (`pkcs11-tool --set-id`), or try it from the controller',
+  ],
+  'shared-id': [
+    'another key has its CKA_ID, by which alone pkcs11-tool finds a key',
+    'give them different ones (`pkcs11-tool --set-id`), or try it from the controller',
+  ],
+  'no-public': [
+    'its public key, which encrypts, is not on the token',
+    'a seal that encrypts in the library needs it: import it under the same label',
+  ],
+  'no-openssl': [
+    'pkcs11-tool before OpenSC 0.26 encrypts with no public key, and the host has no openssl to do it',
+    'install openssl on the host, or a newer opensc',
+  ],
+  'no-gcm': [
+    'pkcs11-tool before OpenSC 0.26 has no AES-GCM, and the key takes no AES-CBC-PAD in its place',
+    'install a newer opensc on the host, or try it from the controller',
+  ],
+}
+
+/** Why a key that is there was not tried; undefined where it was, or was not to be. */
+export function untriedProblem(tried: Tried | undefined, { label, use, mechanism }: KeyTrial): HsmProblem | undefined {
+  if (use === 'none' || tried?.mechanism !== undefined) return undefined
+  const [because, hint] = tried?.untried
+    ? untriedReasons[tried.untried]
+    : [`${mechanism} is not known here`, 'name the mechanism that the seal uses']
+  return { message: `the key ${label} was not tried by ${mechanism}: ${because}`, hint }
 }
 
 const isKey = ({ kind }: HsmObject) => kind === 'secret' || kind === 'private' || kind === 'public'

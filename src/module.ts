@@ -42,6 +42,7 @@ export {
   missingMechanisms,
   pinSource,
   pinVariable,
+  untriedProblem,
 } from './hsm.ts'
 export type { ParamSchema, Params, ParamsSchema } from './language/schema.ts'
 export {

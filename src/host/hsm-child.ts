@@ -1,6 +1,7 @@
 // A process of its own that uses a PKCS #11 library on the controller: a library that crashes ends nothing else. A question
 // comes on standard input as JSON; on fd 3 go lines of JSON: what it is about to do, and in the end the answer.
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { accessSync, constants, existsSync, readFileSync, writeSync } from 'node:fs'
 import type * as Pkcs11 from 'pkcs11js'
 import {
@@ -227,8 +228,6 @@ function randomOf(p: Pkcs11.PKCS11, session: Buffer): Pick<HsmLogin, 'random' | 
   }
 }
 
-const plain = Buffer.from('runbook tries a key of 32 bytes.')
-
 /** A key that is not there exactly once is not tried. */
 function tryKey(api: Api, p: Pkcs11.PKCS11, session: Buffer, found: readonly Found[], key: KeyTrial): Tried {
   const { label, use, mechanism: name } = key
@@ -237,7 +236,8 @@ function tryKey(api: Api, p: Pkcs11.PKCS11, session: Buffer, found: readonly Fou
   const number = numberOfMechanism(api, name)
   if (use === 'none' || own.length !== 1 || number === undefined) return { label, mechanism: undefined }
   const open = own[0]!.object.kind === 'secret' ? own[0] : named.find((f) => f.object.kind === 'public')
-  if (!open) return { label, mechanism: undefined }
+  if (!open) return { label, mechanism: undefined, untried: 'no-public' }
+  const plain = randomBytes(32)
   const mechanism = { mechanism: number, ...parameterOf(api, key) } as Pkcs11.Mechanism
   const room = Buffer.alloc(4096)
   try {
@@ -260,7 +260,8 @@ function tryKey(api: Api, p: Pkcs11.PKCS11, session: Buffer, found: readonly Fou
 }
 
 function parameterOf(api: Api, { mechanism: name, hash = 'sha256' }: KeyTrial): { parameter?: unknown } {
-  const iv = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex')
+  // one that is fixed would be used under the seal's own key more than once
+  const iv = randomBytes(16)
   if (name === 'AES-GCM')
     return { parameter: { type: api.CK_PARAMS_AES_GCM, iv: iv.subarray(0, 12), ivBits: 96, tagBits: 128 } }
   if (name === 'AES-CBC' || name === 'AES-CBC-PAD') return { parameter: iv }

@@ -3,6 +3,6 @@
 export { peersOf, roleOf } from './cluster.ts'
 export { bringUp, type InitOrder, type InitSaid, initialise, joinCluster } from './initialise.ts'
 export { pgpKey } from './kept-keys.ts'
-export { preflightParam, preflightProblem, preflightReads } from './preflight.ts'
+export { type PreflightProblem, preflightParam, preflightProblem, preflightReads } from './preflight.ts'
 export { isUp, serverRuns, startingState, stateShown } from './ready.ts'
 export { cannotUnseal, storeBlocked, unfinished } from './store-words.ts'

@@ -1,5 +1,5 @@
 import type { Known } from '../contract.ts'
-import { mechanismName, troubleWords } from '../formats/pkcs11/seen.ts'
+import { type KeyTrial, mechanismName, troubleWords } from '../formats/pkcs11/seen.ts'
 import type { Read } from '../host/read.ts'
 import { type HsmLogin, type HsmLook, hsmLogin, hsmLook } from '../host/reads/hsm.ts'
 import {
@@ -14,6 +14,7 @@ import {
   missingMechanisms,
   pinSource,
   pinVariable,
+  untriedProblem,
 } from '../hsm.ts'
 import type { ParamSchema } from '../language/schema.ts'
 import type { LocalRead } from '../local-read.ts'
@@ -45,6 +46,11 @@ export const preflightParam = {
     key_label: { type: 'string', description: 'The key that the seal encrypts with.' },
     hmac_key_label: { type: 'string', description: 'The key that it signs with, where it has one (Vault Enterprise).' },
     mechanism: { type: 'string', description: 'The seal’s; AES-GCM without it.' },
+    rsa_oaep_hash: {
+      type: 'string',
+      enum: ['sha1', 'sha224', 'sha256', 'sha384', 'sha512'],
+      description: 'The seal’s, where its mechanism is RSA-PKCS-OAEP; sha256 without it.',
+    },
     risk_lockout: {
       type: 'boolean',
       description: 'Logs in also where the token says that few tries of the PIN are left.',
@@ -65,14 +71,20 @@ export interface Preflight extends Omit<HsmParams, 'risk_lockout' | 'timeout'> {
   readonly key_label: string
   readonly hmac_key_label?: string | undefined
   readonly mechanism?: string | undefined
+  readonly rsa_oaep_hash?: string | undefined
   readonly generate_key?: boolean | undefined
   readonly risk_lockout?: boolean | undefined
 }
 
 const placed = (p: Preflight): HsmParams => ({ ...p, risk_lockout: p.risk_lockout ?? false, timeout: 20 })
 
-const trials = (p: Preflight) => [
-  { label: p.key_label, use: 'encrypt' as const, mechanism: mechanismName(p.mechanism ?? 'AES-GCM') },
+const trials = (p: Preflight): readonly KeyTrial[] => [
+  {
+    label: p.key_label,
+    use: 'encrypt',
+    mechanism: mechanismName(p.mechanism ?? 'AES-GCM'),
+    ...(p.rsa_oaep_hash === undefined ? {} : { hash: p.rsa_oaep_hash }),
+  },
   ...(p.hmac_key_label === undefined
     ? []
     : [{ label: p.hmac_key_label, use: 'sign' as const, mechanism: mechanismName('SHA256-HMAC') }]),
@@ -92,13 +104,18 @@ export function preflightReads(p: Preflight, known: Known) {
   return { hsmVariable: variable, hsmSeen: look, hsmBehind: login }
 }
 
+export interface PreflightProblem extends HsmProblem {
+  /** It may work: nobody could try it. */
+  readonly untried?: true
+}
+
 /** Why the server would be lost. */
 export function preflightProblem(
   p: Preflight,
   seen: HsmLook,
   login: HsmLogin | undefined,
   variable: string | undefined,
-): HsmProblem | undefined {
+): PreflightProblem | undefined {
   const source = pinSource(placed(p), variable)
   if (source === undefined)
     return { message: 'without a PIN the seal’s key can’t be looked at', hint: '`pin_file` in `hsm`' }
@@ -115,13 +132,16 @@ function wanting(p: Preflight, seen: HsmLook): HsmProblem | undefined {
   return { message: `the token does not have ${missing.join(', ')}`, hint: 'another `mechanism`, in the seal too' }
 }
 
-function behind(p: Preflight, login: HsmLogin): HsmProblem | undefined {
+function behind(p: Preflight, login: HsmLogin): PreflightProblem | undefined {
   const problem = loginProblem(login, p.pin_file)
   if (problem) return problem
-  for (const [i, { label }] of trials(p).entries()) {
+  for (const [i, trial] of trials(p).entries()) {
+    const { label } = trial
     if (p.generate_key && !login.objects.some((o) => o.label === label)) continue
     const wrong = keyProblem(login.objects, label)
     if (wrong) return wrong
+    const untried = untriedProblem(login.tried[i], trial)
+    if (untried) return { ...untried, untried: true }
     const trouble = login.tried[i]?.trouble
     if (!trouble) continue
     const { sentence, hint } = troubleWords(trouble)

@@ -1,8 +1,7 @@
-import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeOnce } from './make-once.ts'
 
 /** OpenBao as it is tested against: 2.7 has raft only, 2.6 still has the guide's file storage. */
 export type BaoVersion = '2.7.2' | '2.6.2'
@@ -12,10 +11,6 @@ type OlderBao = '2.7.1'
 
 /** As the configuration of a server names it. */
 export const pluginName = 'openbao-plugin-kms-pkcs11'
-
-// what root made others may not be able to run, and have no place in
-const cache =
-  process.getuid?.() === 0 ? '/var/cache/runbook-lab/servers' : join(homedir(), '.cache/runbook-lab/servers')
 
 /** A release in the layout of Vault's own: `vault_VERSION_linux_amd64.zip` with one program, and its SHA256SUMS. */
 export interface BaoRelease {
@@ -70,28 +65,6 @@ fi
 cd "$1"
 go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$new/${pluginName}" .
 rm -rf "$new/go"`
-
-/** Runs shell text that fills the directory $new; the directory appears whole or not at all. One process does it, the
- * others wait. */
-function makeOnce(name: string, script: string, argument: string): string {
-  const at = join(cache, name)
-  if (existsSync(at)) return at
-  mkdirSync(cache, { recursive: true })
-  const text = `set -eu
-test ! -e "$2" || exit 0
-new=$2.new
-rm -rf "$new"
-mkdir "$new"
-${script}
-mv "$new" "$2"`
-  const done = spawnSync('flock', [`${at}.lock`, 'sh', '-c', text, 'sh', argument, at], {
-    encoding: 'utf8',
-    timeout: 540_000,
-  })
-  if (done.status !== 0)
-    throw new Error(`${name} can't be made: ${`${done.error?.message ?? ''}${done.stdout}${done.stderr}`.slice(-2000)}`)
-  return at
-}
 
 let reason: string | false | undefined
 

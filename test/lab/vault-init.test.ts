@@ -9,7 +9,16 @@ import { parseKeys } from '../../src/vault/kept-keys.ts'
 import { standIn } from '../vault/bare-bao.ts'
 import { whyNoServers } from './bao.ts'
 import { healthOf, startServer, untilHealth } from './bao-server.ts'
-import { libraryPath, makeKey, makeToken, onHost, placeLibrary, putTokensBack, takeTokensAway } from './hsm.ts'
+import {
+  libraryPath,
+  makeKey,
+  makeToken,
+  onHost,
+  placeLibrary,
+  putTokensBack,
+  shareTokens,
+  takeTokensAway,
+} from './hsm.ts'
 import type { Lab } from './lab.ts'
 import { startProxy } from './proxy.ts'
 import { startRunbook } from './runbook.ts'
@@ -104,6 +113,19 @@ labSuite(
           'h1',
           `P='${token.pin}' pkcs11-tool --module ${libraryPath} --token-label lab -l --pin env:P --delete-object --type secrkey --id 02`,
         )
+        // encrypts and cannot decrypt
+        onHost(
+          lab,
+          'h1',
+          `P='${token.pin}' pkcs11-tool --module ${libraryPath} --token-label lab -l --pin env:P --keypairgen --key-type RSA:2048 --label rsa --id 03`,
+        )
+        shareTokens(lab, 'h1')
+        const rsa = { ...hsm, key_label: 'rsa', mechanism: '0x0009' }
+        assert.match(await line({ hsm: rsa }), /would be lost: the key rsa does not work: .*CKR_ARGUMENTS_BAD/)
+        onHost(lab, 'h1', 'mv /usr/bin/openssl /usr/bin/openssl.away')
+        const untried = await line({ hsm: { ...rsa, rsa_oaep_hash: 'sha1' } })
+        onHost(lab, 'h1', 'mv /usr/bin/openssl.away /usr/bin/openssl')
+        assert.match(untried, /whether the seal’s key works is not known, .*no openssl.*or `unchecked_seal: true`/)
         assert.is(await isInitialised(api(lab)), false)
         assert.equal(readdirSync(join(store, '..')), [])
       },

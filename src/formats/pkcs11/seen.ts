@@ -80,8 +80,14 @@ export interface KeyTrial {
 export interface Tried {
   readonly label: string
   readonly mechanism: string | undefined
+  /** Why it was not; without it the mechanism is not known here, or the key is not there exactly once. */
+  readonly untried?: Untried
+  /** openssl encrypted with the public key, which only decrypting tries the token with. */
+  readonly byOpenssl?: true
   readonly trouble?: Trouble
 }
+
+export type Untried = 'no-id' | 'shared-id' | 'no-public' | 'no-openssl' | 'no-gcm'
 
 /** The slot of the token that is meant. */
 export function slotOf(slots: readonly Slot[], { label, slot }: TokenName): Slot | undefined {

@@ -9,10 +9,12 @@ import {
   type Tried,
   type Trouble,
 } from '../../formats/pkcs11/seen.ts'
-import { parseLibrary, parseMechanisms, parseObjects, parseSlots, toolTrouble } from '../../formats/pkcs11/tool.ts'
-import { fromBytes, toBytes } from '../bytes.ts'
+import { parseLibrary, parseMechanisms, parseObjects, parseSlots } from '../../formats/pkcs11/tool.ts'
+import { toBytes } from '../bytes.ts'
 import { type Read, read, type ShellKind } from '../read.ts'
 import type { Shell } from '../shell.ts'
+import { prelude, type Records, recordsOf, troubleOf } from './hsm-records.ts'
+import { trialsScript, triedOf } from './hsm-trial.ts'
 
 // A PKCS #11 library as its host sees it, through OpenSC's pkcs11-tool.
 
@@ -127,14 +129,6 @@ export const loginKind: ShellKind<HsmLoginQuestion, HsmLogin> = {
 
 const nameOf = ({ kind, label }: HsmObject) => `the ${kind} key ${label}`
 
-/** Records: a line `NAME STATUS LENGTH LENGTH`, and what was said on both outputs. */
-const prelude = `export LC_ALL=C
-PATH=$PATH:/usr/sbin:/sbin
-S() { if test -s "$1"; then set -- $(wc -c <"$1"); else set -- 0; fi; printf ' %s' "$1"; }
-A() { printf '%s %s' "$1" "$2"; S "$d/o"; S "$d/e"; echo; cat "$d/o" "$d/e"; } >&3
-N() { echo "$1 0 0 0" >&3; }
-X() { n=$1; shift; "$@" >"$d/o" 2>"$d/e" </dev/null; r=$?; A "$n" $r; return $r; }`
-
 /** Sets $l, the library, and $T, which runs a program within its time. */
 export function placeScript({ library, env = {}, timeout }: HsmPlace, sh: Shell): string {
   const exports = Object.entries(env).map(([name, value]) => `export ${name}=${sh.word(value)}\n`)
@@ -183,9 +177,6 @@ fi
 else c=\${l%/*}/configTest; test ! -x "$c" || X config $T "$c"; fi`
 }
 
-/** 32 bytes: every mechanism takes them. */
-const plain = 'runbook tries a key of 32 bytes.'
-
 function loginScript(q: HsmLoginQuestion, sh: Shell): string {
   const file = 'file' in q.pin ? sh.word(q.pin.file) : undefined
   const tests =
@@ -195,72 +186,13 @@ function loginScript(q: HsmLoginQuestion, sh: Shell): string {
   return `${placeScript(q, sh)}
 ${tests}${file === undefined ? '' : `test "$(tail -c 1 <${file} | wc -l)" -eq 0 || N line-break\n`}${pinScript(q, q.pin, sh)}
 p; case $? in 0) ;; 3) N pin-unfit; exit;; 4) N pin-empty; exit;; *) N pin-no-way; exit;; esac
-I() { K=$1 awk '/ [Oo]bject/ { c = $1; l = "" } /^  label:/ { l = $0; sub(/^  label: */, "", l) } /^  ID:/ { if (l == ENVIRON["K"] && (c == "Secret" || c == "Private")) print $2 }' "$d/hsm-k"; }
 X objects t -O
 test $r = 0 || exit
-cp "$d/o" "$d/hsm-k"; printf %s ${sh.word(plain)} >"$d/hsm-m"
-${q.random ? `t ${sh.word('--generate-random 32 -o "$d/hsm-r"')} >"$d/o" 2>"$d/e" </dev/null; r=$?; wc -c <"$d/hsm-r" >"$d/o"; A random $r\n` : ''}${(q.keys ?? []).map((key, i) => trialScript(key, i, sh)).join('\n')}`
+cp "$d/o" "$d/hsm-k"
+${q.random ? `t ${sh.word('--generate-random 32 -o "$d/hsm-r"')} >"$d/o" 2>"$d/e" </dev/null; r=$?; wc -c <"$d/hsm-r" >"$d/o"; A random $r\n` : ''}${trialsScript(q.keys ?? [], sh)}`
 }
 
-/** What pkcs11-tool can encrypt with. Where a seal uses GCM, the same key is tried with what the tool has. */
-const toolEncrypts: Readonly<Record<string, string>> = {
-  'AES-GCM': 'AES-CBC-PAD',
-  'AES-CBC-PAD': 'AES-CBC-PAD',
-  'AES-CBC': 'AES-CBC',
-  'AES-ECB': 'AES-ECB',
-}
-
-function toolMechanism({ mechanism, use }: KeyTrial): string | undefined {
-  if (use === 'none') return undefined
-  return use === 'sign' ? mechanism : toolEncrypts[mechanism]
-}
-
-/** A key that is not there exactly once is not tried. */
-function trialScript(key: KeyTrial, i: number, sh: Shell): string {
-  const mechanism = toolMechanism(key)
-  if (mechanism === undefined) return ''
-  const m = `-m ${sh.word(mechanism)} --id "$k" -i "$d/hsm-`
-  const iv = mechanism === 'AES-ECB' ? '' : ' --iv 000102030405060708090a0b0c0d0e0f'
-  const run = (name: string, args: string) => `X ${name}-${i} t ${sh.word(args)}`
-  const there =
-    key.use === 'sign'
-      ? `${run('try', `--sign ${m}m" -o "$d/hsm-c"`)} && ${run('back', `--verify ${m}m" --signature-file "$d/hsm-c"`)}`
-      : `${run('try', `--encrypt ${m}m"${iv} -o "$d/hsm-c"`)} && ${run('back', `--decrypt ${m}c"${iv} -o "$d/hsm-r"`)} && { cmp -s "$d/hsm-m" "$d/hsm-r" || N other-${i}; }`
-  return `set -- $(I ${sh.word(key.label)})\nif test $# = 1; then export k="$1"; ${there}; fi; : >"$d/hsm-r"`
-}
-
-interface Reply {
-  readonly name: string
-  readonly status: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-function recordsOf(bytes: Buffer, questions: number): ReadonlyMap<string, Reply>[] {
-  const all: Map<string, Reply>[] = []
-  let at = 0
-  for (let records = new Map<string, Reply>(); all.length < questions; ) {
-    const line = bytes.indexOf(10, at)
-    const [name = '', status, out, err] = bytes.subarray(at, line).toString('latin1').split(' ')
-    const [from, middle] = [line + 1, line + 1 + Number(out)]
-    at = middle + Number(err)
-    if (line === -1 || at > bytes.length) throw new Error('the host broke off what it said of a PKCS #11 library')
-    records.set(name, {
-      name,
-      status: Number(status),
-      stdout: fromBytes(bytes.subarray(from, middle)),
-      stderr: fromBytes(bytes.subarray(middle, at)),
-    })
-    if (name !== 'end') continue
-    all.push(records)
-    records = new Map()
-  }
-  return all
-}
-
-const troubleOf = (record: Reply | undefined, at: string) => record && toolTrouble(at, record.status, record.stderr)
-
-function lookOf(records: ReadonlyMap<string, Reply>, { library, token }: HsmPlace): HsmLook {
+function lookOf(records: Records, { library, token }: HsmPlace): HsmLook {
   if (records.has('missing')) return { file: 'missing', lacks: undefined }
   if (records.has('unreadable')) return { file: 'unreadable', lacks: undefined }
   const ldd = records.get('ldd')
@@ -293,7 +225,7 @@ function lookOf(records: ReadonlyMap<string, Reply>, { library, token }: HsmPlac
   }
 }
 
-function loginOf(records: ReadonlyMap<string, Reply>, { keys = [] }: HsmLoginQuestion): HsmLogin {
+function loginOf(records: Records, { keys = [] }: HsmLoginQuestion): HsmLogin {
   const lineBreak = records.has('line-break') ? { lineBreak: true as const } : {}
   const none = { ...lineBreak, objects: [], tried: [] }
   for (const [name, pin] of pins) if (records.has(name)) return { ...none, pin }
@@ -317,13 +249,3 @@ const pins = [
   ['pin-unfit', 'unfit'],
   ['pin-no-way', 'no way'],
 ] as const
-
-function triedOf(records: ReadonlyMap<string, Reply>, key: KeyTrial, i: number): Tried {
-  const mechanism = records.has(`try-${i}`) ? toolMechanism(key) : undefined
-  const [there, back] = key.use === 'sign' ? ['signing', 'verifying'] : ['encrypting', 'decrypting']
-  const trouble =
-    troubleOf(records.get(`try-${i}`), there!) ??
-    troubleOf(records.get(`back-${i}`), back!) ??
-    (records.has(`other-${i}`) ? { at: back!, said: 'what came back is not what was encrypted' } : undefined)
-  return { label: key.label, mechanism, ...(trouble ? { trouble } : {}) }
-}

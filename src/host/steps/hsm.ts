@@ -65,7 +65,7 @@ ${placeScript(question, sh)}
 ${pinScript(question, question.pin, sh)}
 p || { echo "the PIN could not be handed to pkcs11-tool"; exit 1; }
 C() { t -O >"$d/hsm-k" 2>"$d/hsm-w" || { cat "$d/hsm-w"; exit 1; }
-set -- $(K=${label} awk '/ [Oo]bject/ { k = $1; l = "" } /^  label:/ { l = $0; sub(/^  label: */, "", l) } /^  ID:/ { if (l == ENVIRON["K"] && k == "${pair ? 'Private' : 'Secret'}") { n++; if (n == 1 || ($2 "") < f) f = $2 "" } } END { print n + 0, f }' "$d/hsm-k")
+set -- $(K=${label} awk '/^[^ ].* [Oo]bject/ { k = $1; own = 0 } /^  label:/ { l = $0; sub(/^  label: */, "", l); own = l == ENVIRON["K"] && k == "${pair ? 'Private' : 'Secret'}"; n += own } /^  ID:/ && own { if (f == "" || ($2 "") < f) f = $2 "" } END { print n + 0, f }' "$d/hsm-k")
 c=$1 first=\${2-}; }
 for n in 1 2 3 4 5 6 7 8; do
 C
