@@ -156,7 +156,7 @@ export default defineModule({
     const result = { ...reached, ...resultOf(p, seen, login), way }
     if (problem) return fail(problem.message, { ...problem, result })
     const output = [...met, ...inWords(p, seen, login, way)].join('; ')
-    return { steps: [], result, warnings: [...warnings, ...(login ? warningsOf(p, login) : [])], output }
+    return { steps: [], result, warnings: [...warnings, ...(login ? warningsOf(p, seen, login) : [])], output }
   },
 })
 
@@ -286,13 +286,15 @@ function behind(p: P, login: HsmLogin) {
   return undefined
 }
 
-function warningsOf(p: P, login: HsmLogin): string[] {
+function warningsOf(p: P, look: HsmLook, login: HsmLogin): string[] {
   const untried = trials(p).flatMap((trial, i) => {
     const why = untriedProblem(login.tried[i], trial)
     return why ? [`${why.message}: ${why.hint}`] : []
   })
   const lineBreak = `${p.pin_file} ends in a line break: what reads it whole takes that for a part of the PIN`
-  return login.lineBreak ? [lineBreak, ...untried] : untried
+  const { flags = [], label } = slotOf(look.seen?.slots ?? [], hsmPlace(p).token)?.token ?? {}
+  const old = `the token ${label} says that its PIN is to be changed: it may be refused soon`
+  return [...(login.lineBreak ? [lineBreak] : []), ...(flags.includes('PIN to be changed') ? [old] : []), ...untried]
 }
 
 function resultOf(p: P, look: HsmLook, login: HsmLogin | undefined): Record<string, unknown> {

@@ -35,7 +35,7 @@ export const hsmParams = {
     type: 'boolean',
     default: false,
     description:
-      'Logs in also where the token says that few tries are left, and once more where this PIN was refused before.',
+      'Logs in also where the token says that few tries are left, and once more where it refused a PIN before in this run.',
   },
   cfg: { type: 'string', hostPath: true, description: 'The library’s configuration: sets FXPKCS11_CFG.' },
   environment: {
@@ -194,7 +194,7 @@ export function loginProblem(login: HsmLogin, pinFile: string | undefined): HsmP
     }
   if (login.pin === 'refused before')
     return {
-      message: 'this PIN was refused before in this run, and was not tried again',
+      message: `the token refused a PIN before in this run, and this one was not tried${login.trouble ? `: ${troubleWords(login.trouble).sentence}` : ''}`,
       hint: 'a few wrong ones lock the token: correct it, or `risk_lockout: true`',
     }
   if (!login.trouble) return undefined

@@ -4,12 +4,14 @@ import type { Read } from '../host/read.ts'
 interface Turn {
   /** Settles when the one that asks now has its answer. */
   busy: Promise<void> | undefined
-  outcome: 'granted' | 'refused' | undefined
+  /** The answer that refused. */
+  refused: { readonly answer: unknown } | undefined
+  readonly granted: Set<string>
 }
 
 /** Whose turn it is to ask what may be refused at a price, over all hosts of a run: of alike questions one goes first; when
- * it was granted the others go too, when it was refused nobody asks again. A PIN that is wrong for an HSM is wrong from every
- * host, and each try brings its lock closer. */
+ * it was granted those that are the same go too, when it was refused nobody asks again what was not granted. A PIN that is
+ * wrong for an HSM is wrong from every host and out of every file, and each try brings its lock closer. */
 export class Turns {
   readonly #turns = new Map<string, Turn>()
 
@@ -29,13 +31,16 @@ export class Turns {
     try {
       // in one order everywhere: nobody waits for who waits for him
       for (const [alike, read] of [...firsts].sort(([a], [b]) => (a < b ? -1 : 1))) {
-        const entered = await this.#enter(alike)
-        if (entered) mine.push({ read, ...entered })
-        else instead.set(read.key, read.kind.sparing!.instead(read.question))
+        const entered = await this.#enter(alike, sameOf(read))
+        if ('done' in entered) mine.push({ read, ...entered })
+        else instead.set(read.key, read.kind.sparing!.instead(entered.answer))
       }
       answers = await ask(reads.filter((r) => !instead.has(r.key) && !isLater(r)))
-      for (const { read, turn } of mine)
-        turn.outcome = read.kind.sparing!.outcome(answers.get(read.key)) ?? turn.outcome
+      for (const { read, turn } of mine) {
+        const outcome = read.kind.sparing!.outcome(answers.get(read.key))
+        if (outcome === 'granted') turn.granted.add(sameOf(read))
+        else if (outcome === 'refused') turn.refused ??= { answer: answers.get(read.key) }
+      }
     } finally {
       for (const { done } of mine) done()
     }
@@ -43,15 +48,21 @@ export class Turns {
     return new Map([...answers, ...instead, ...(later.length > 0 ? await this.ask(later, ask) : [])])
   }
 
-  /** Waits until nobody asks the like, unless it was granted already; undefined where it was refused. */
-  async #enter(alike: string): Promise<{ readonly turn: Turn; readonly done: () => void } | undefined> {
-    const turn = this.#turns.get(alike) ?? { busy: undefined, outcome: undefined }
+  /** Waits until nobody asks the like, unless the same was granted already.
+   * @returns the answer that refused the like, where there was one. */
+  async #enter(
+    alike: string,
+    same: string,
+  ): Promise<{ readonly turn: Turn; readonly done: () => void } | { readonly answer: unknown }> {
+    const turn = this.#turns.get(alike) ?? { busy: undefined, refused: undefined, granted: new Set() }
     this.#turns.set(alike, turn)
-    while (turn.busy && turn.outcome !== 'granted') await turn.busy
-    return turn.outcome === 'refused' ? undefined : { turn, done: takeTurn(turn) }
+    while (turn.busy && !turn.granted.has(same)) await turn.busy
+    if (turn.refused && !turn.granted.has(same)) return turn.refused
+    return { turn, done: takeTurn(turn) }
   }
 }
 
+const sameOf = (read: Read): string => read.kind.sparing!.same(read.question)
 const alikeOf = (read: Read): string | undefined => read.kind.sparing?.alike(read.question)
 
 function takeTurn(turn: Turn): () => void {

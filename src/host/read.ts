@@ -46,10 +46,12 @@ export interface CallKind<Q, A> extends KindOf<Q, A> {
 export interface Sparing<Q, A> {
   /** Equal for questions that are refused together, over all hosts; undefined for one that is asked whatever was refused. */
   readonly alike: (question: Q) => string | undefined
+  /** Of alike questions, equal for those that are granted together. */
+  readonly same: (question: Q) => string
   /** Undefined: it was neither, and had no price. */
   outcome(answer: A): 'granted' | 'refused' | undefined
-  /** The answer to a question that is not asked, since one like it was refused. */
-  readonly instead: (question: Q) => A
+  /** The answer to a question that is not asked, since one like it was refused, by this answer. */
+  instead(refused: A): A
 }
 
 /** One question, ready to be asked. `A` is the answer's shape. */

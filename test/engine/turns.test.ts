@@ -6,6 +6,8 @@ import { type Read, read, type ShellKind } from '../../src/host/read.ts'
 interface Try {
   readonly pin: string
   readonly host: string
+  /** What counts; the PIN itself without it. */
+  readonly token?: string
   readonly free?: boolean
 }
 
@@ -15,9 +17,10 @@ const kind: ShellKind<Try, string> = {
   script: () => '',
   parse: () => [],
   sparing: {
-    alike: ({ pin, free }) => (free ? undefined : pin),
+    alike: ({ pin, token = pin, free }) => (free ? undefined : token),
+    same: ({ pin }) => pin,
     outcome: (answer) => (answer === 'yes' ? 'granted' : answer === 'no' ? 'refused' : undefined),
-    instead: () => 'not asked',
+    instead: (refused) => `not asked: ${refused}`,
   },
   difference: () => undefined,
 }
@@ -52,9 +55,21 @@ test('what is refused once is asked once, of all hosts', async () => {
   const answers = await Promise.all(hosts.map((h) => turns.ask([trying('wrong', h)], ask)))
   assert.is(tries.length, 1)
   const all = answers.flatMap((m) => [...m.values()]).sort()
-  assert.equal(all, ['no', 'not asked', 'not asked', 'not asked'])
+  assert.equal(all, ['no', 'not asked: no', 'not asked: no', 'not asked: no'])
   assert.equal([...(await turns.ask([trying('wrong', 'e', true)], ask)).values()], ['no'], 'unless told')
   assert.equal([...(await turns.ask([trying('right', 'e')], ask)).values()], ['yes'], 'another one is another one')
+})
+
+test('a token that refused one is tried with no other, but with the one that it granted', async () => {
+  const { ask, tries } = hsm('right')
+  const turns = new Turns()
+  const at = (pin: string, host: string) => read(kind, { pin, host, token: 'hsm' })
+  const said = async (pin: string, host: string) => [...(await turns.ask([at(pin, host)], ask)).values()][0]
+  assert.is(await said('right', 'a'), 'yes')
+  const others = await Promise.all(hosts.map((h) => said(`wrong for ${h}`, h)))
+  assert.equal(others.sort(), ['no', 'not asked: no', 'not asked: no', 'not asked: no'])
+  assert.is(await said('right', 'b'), 'yes')
+  assert.is(tries.length, 3)
 })
 
 test('what is granted once is asked by all, together', async () => {
@@ -85,7 +100,7 @@ test('two in one request: the second waits for the first; others are asked as ev
   const turns = new Turns()
   const plain = read({ ...kind, name: 'plain', sparing: undefined as never }, { pin: 'wrong', host: 'a' })
   const answers = await turns.ask([trying('wrong', 'a'), trying('wrong', 'b'), plain], ask)
-  assert.equal([...answers.values()].sort(), ['no', 'no', 'not asked'])
+  assert.equal([...answers.values()].sort(), ['no', 'no', 'not asked: no'])
   assert.is(tries.length, 2)
   assert.is((await turns.ask([plain], ask)).size, 1)
 })

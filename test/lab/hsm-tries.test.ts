@@ -40,7 +40,8 @@ async function wrongPin(lab: Lab): Promise<void> {
   ]
   const { tasks } = run(lab, twice, { pin: 'wrong-pin' })
   assert.match(tasks[0]!.message!, /the PIN is wrong/)
-  for (const i of [2, 3]) assert.match(tasks[i]!.message!, /was refused before in this run, and was not tried again/)
+  for (const i of [2, 3])
+    assert.match(tasks[i]!.message!, /refused a PIN before in this run, and this one was not tried: the PIN is wrong/)
   assert.is(logins(lab), 1, 'one login')
   unmark(lab)
 
@@ -53,7 +54,10 @@ async function wrongPin(lab: Lab): Promise<void> {
     retries: 3,
     delay: 0,
   }
-  assert.match(run(lab, [tried], { pin: 'wrong-pin' }).tasks.at(-1)!.message!, /refused before .*\(tried 4 times\)/)
+  assert.match(
+    run(lab, [tried], { pin: 'wrong-pin' }).tasks.at(-1)!.message!,
+    /refused a PIN before .*\(tried 4 times\)/,
+  )
   assert.is(logins(lab), 1, 'one login')
   unmark(lab)
 }
@@ -70,12 +74,36 @@ async function sharedToken(lab: Lab): Promise<void> {
   const { tasks, status } = run(lab, [probe({ library: counted })], { hosts: 'all', pin: 'wrong-pin' })
   assert.is(status, 1)
   const messages = tasks.map((t) => t.message).sort()
-  assert.match(messages[0]!, /the PIN is wrong/)
-  assert.match(messages[1]!, /was refused before in this run/)
+  assert.match(messages[0]!, /^the login failed: the PIN is wrong/)
+  assert.match(messages[1]!, /refused a PIN before in this run/)
   assert.is(logins(lab, 'h1') + logins(lab, 'h2'), 1, 'one login for both')
   unmark(lab)
   const right = run(lab, [probe({ library: counted, risk_lockout: true })], { hosts: 'all' })
   assert.is(right.status, 0, right.all)
+
+  // an HSM that does not tell of wrong PINs, or does not say that they are wrong: several plays, tasks that try again, and
+  // the same PIN out of a file
+  for (const does of ['forgets', 'mumbles'] as const) {
+    for (const host of ['h1', 'h2']) {
+      placeStandIn(lab, host, counted, does)
+      onHost(lab, host, `rm -f ${counted}.logins; printf %s wrong-pin >/root/wrong; chmod 600 /root/wrong`)
+    }
+    const library = { library: counted }
+    const tries = [
+      { ...probe(library), register: 'r', until: '!r.failed', retries: 2, delay: 0, ignore_errors: true },
+      { ...probe({ ...library, pin_env: undefined, pin_file: '/root/wrong' }), ignore_errors: true },
+    ]
+    const plays = [
+      { hosts: 'all', tasks: tries },
+      { hosts: 'all', serial: 1, tasks: [makes({ ...library, label: 'never' })] },
+    ]
+    const { all } = run(lab, [], { plays, pin: 'wrong-pin' })
+    assert.match(
+      all,
+      does === 'forgets' ? /this one was not tried: the PIN is wrong/ : /not tried: the HSM could not do it/,
+    )
+    assert.is(logins(lab, 'h1') + logins(lab, 'h2'), 1, `one login (${does}): ${all}`)
+  }
 }
 
 async function flags(lab: Lab): Promise<void> {
@@ -91,6 +119,8 @@ async function flags(lab: Lab): Promise<void> {
     assert.is(lab.run('h1', ['test', '-e', `${path}.logins`]).status, 1, 'nobody tried')
   }
   works(lab, probe({ library: path, risk_lockout: true }))
+  placeStandIn(lab, 'h1', path, 0x80000)
+  assert.match(works(lab, probe({ library: path })), /the token lab says that its PIN is to be changed/)
 }
 
 labSuite(2, [

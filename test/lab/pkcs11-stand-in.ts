@@ -7,8 +7,9 @@ import type { Lab } from './lab.ts'
 
 /** Compiles a library that stands in for an HSM's, and puts it on a host: SoftHSM2 with what SoftHSM2 never does. It notes
  * each login in a file; a token's flags may be added to; or it aborts when it is initialised, or needs what is not there.
- * @param does `aborts`, `hangs`, `lacks` another library, `forgets` wrong PINs, or a number of flags that it adds to the token's. */
-export type Does = 'aborts' | 'hangs' | 'lacks' | 'forgets' | number
+ * @param does `aborts`, `hangs`, `lacks` another library, `forgets` wrong PINs,
+ * `mumbles` (forgets them, and does not say that it was the PIN), or a number of flags that it adds to the token's. */
+export type Does = 'aborts' | 'hangs' | 'lacks' | 'forgets' | 'mumbles' | number
 
 export function placeStandIn(lab: Lab, host: string, path: string, does: Does): void {
   makeStandIn(join(rootOf(lab, host), path), path, does)
@@ -70,7 +71,7 @@ static rv token_info(unsigned long slot, unsigned char *info) {
   if (r == 0) {
     memcpy(&flags, info + 96, sizeof flags);
     flags |= FLAGS;
-#ifdef FORGETS
+#if defined FORGETS || defined MUMBLES
     flags &= ~0x70000UL;
 #endif
     memcpy(info + 96, &flags, sizeof flags);
@@ -81,7 +82,11 @@ static rv token_info(unsigned long slot, unsigned char *info) {
 static rv login(unsigned long session, unsigned long user, unsigned char *pin, unsigned long length) {
   FILE *f = fopen(LOGINS, "a");
   if (f) { fprintf(f, "login\\n"); fclose(f); }
-  return ((rv (*)(unsigned long, unsigned long, unsigned char *, unsigned long))real->at[19])(session, user, pin, length);
+  rv r = ((rv (*)(unsigned long, unsigned long, unsigned char *, unsigned long))real->at[19])(session, user, pin, length);
+#ifdef MUMBLES
+  if (r) return 6;
+#endif
+  return r;
 }
 
 rv C_GetFunctionList(list **out) {

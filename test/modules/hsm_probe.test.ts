@@ -133,7 +133,7 @@ test('the login, the keys, the random numbers', async () => {
     await after({ trouble: { at: 'C_Login', rv: 'CKR_PIN_INCORRECT' } }),
     /login failed: the PIN is wrong .*CKR_PIN/,
   )
-  assert.match(await after({ pin: 'refused before' }), /refused before in this run/)
+  assert.match(await after({ pin: 'refused before' }), /refused a PIN before in this run/)
   assert.match(await after({ pin: 'unfit' }), /cannot take this PIN.*was not tried/)
   assert.match(await after({ pin: 'no way' }), /no `script`.*util-linux/)
   assert.match(await after({ objects: [] }), /there is no key k/)

@@ -57,7 +57,7 @@ export interface HsmLoginQuestion extends HsmPlace {
   readonly keys?: readonly KeyTrial[]
   /** Of the token: hosts that see the same one share its count of wrong PINs. */
   readonly serial?: string
-  /** Tried once more where the same PIN was refused before in this run. */
+  /** Tried once more where the token refused a PIN before in this run. */
   readonly again?: boolean
 }
 
@@ -112,12 +112,17 @@ export const loginKind: ShellKind<HsmLoginQuestion, HsmLogin> = {
   parse: (bytes, questions) => recordsOf(bytes, questions.length).map((records, i) => loginOf(records, questions[i]!)),
   paths: (q) => [...filesOf(q), ...('file' in q.pin ? [q.pin.file] : [])],
   sparing: {
-    // who is told to try all the same tries once more, not as often as it is asked
-    alike: ({ pin, serial, library, token, again }) =>
-      `${again ? 'again ' : ''}${pinMark(pin)} ${serial ?? JSON.stringify([library, token])}`,
+    // a PIN may come from a file, a variable or the play: which of them are the same wrong one nobody knows. Who is told to try
+    // all the same tries once more, not as often as it is asked
+    alike: ({ pin, serial, library, token, again }) => {
+      if (again || serial === undefined)
+        return `${again ? 'again ' : ''}${pinMark(pin)} ${serial ?? JSON.stringify([library, token])}`
+      return serial
+    },
+    same: ({ pin }) => pinMark(pin),
     outcome: ({ pin, trouble }) =>
-      trouble?.rv === 'CKR_PIN_INCORRECT' ? 'refused' : pin || trouble ? undefined : 'granted',
-    instead: () => ({ pin: 'refused before', objects: [], tried: [] }),
+      trouble?.at === 'C_Login' && !isNoVerdict(trouble.rv) ? 'refused' : pin || trouble ? undefined : 'granted',
+    instead: ({ trouble }) => ({ pin: 'refused before', ...(trouble ? { trouble } : {}), objects: [], tried: [] }),
   },
   // others use the token too: what they make and take is no fault of a step
   difference: (predicted, actual) => {
@@ -126,6 +131,14 @@ export const loginKind: ShellKind<HsmLoginQuestion, HsmLogin> = {
     return missing.length === 0 ? undefined : `the token was to hold ${missing.join(', ')}`
   },
 }
+
+/** Whether a login failed for what has nothing to do with its PIN. What else there is may count as a wrong one: not every
+ * library says CKR_PIN_INCORRECT. */
+const isNoVerdict = (rv: string | undefined) =>
+  rv === undefined ||
+  /^CKR_(HOST_MEMORY|SLOT_ID_INVALID|DEVICE_\w+|SESSION_\w+|TOKEN_\w+|CRYPTOKI_\w+|USER_(PIN_NOT_INITIALIZED|\w*ALREADY_LOGGED_IN|TYPE_INVALID|TOO_MANY_TYPES)|OPERATION_\w+)$/.test(
+    rv,
+  )
 
 const nameOf = ({ kind, label }: HsmObject) => `the ${kind} key ${label}`
 
