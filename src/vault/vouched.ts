@@ -1,4 +1,6 @@
-import { type Failure, fail, nameOf, type Signed } from '../module.ts'
+import { type Failure, fail } from '../contract.ts'
+import { nameOf } from '../host/reads/entry.ts'
+import type { Signed } from '../local-read.ts'
 import { decoded } from './release.ts'
 
 /** What is to vouch for a release's archive. */
