@@ -10,6 +10,7 @@ import {
   type Params,
   productText,
   refusal,
+  rightTo,
   type Step,
   unusable,
   type VaultServer,
@@ -114,14 +115,11 @@ function planFor(
   const removing = `disable the audit device ${path}/`
   const making = `enable the audit device ${path}/ (${type})`
   const body = { type, description, local, options }
-  return [
-    ...(now
-      ? [vaultStep(removing, server, auditEffects(removing, server, path, undefined), (ask) => ask('DELETE', at))]
-      : []),
-    ...(wanted
-      ? [vaultStep(making, server, auditEffects(making, server, path, body), (ask) => ask('PUT', at, body))]
-      : []),
-  ]
+  const step = (summary: string, after: AuditDevice | undefined, method: 'PUT' | 'DELETE') =>
+    vaultStep(summary, server, auditEffects(summary, server, path, after), (ask) => ask(method, at, after), {
+      needs: rightTo(server, method, at),
+    })
+  return [...(now ? [step(removing, undefined, 'DELETE')] : []), ...(wanted ? [step(making, body, 'PUT')] : [])]
 }
 
 function differences(p: P, now: AuditDevice): string[] {

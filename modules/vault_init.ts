@@ -6,8 +6,10 @@ import {
   type Failure,
   fail,
   isRefused,
+  type Known,
   keptKeys,
-  knownLocals,
+  knownTrust,
+  type LocalFile,
   localFile,
   localPlace,
   type ModuleContext,
@@ -23,11 +25,10 @@ import {
   type VaultServer,
   type VaultState,
   vaultInit,
-  vaultLocals,
-  vaultServer,
   vaultServerParams,
   vaultState,
   vaultStatus,
+  vaultTrust,
 } from '../src/module.ts'
 
 const {
@@ -146,7 +147,8 @@ export default defineModule({
   ],
 })({
   reads: (p, context, known) => {
-    const server = serverOf(p, knownLocals(p, known), context)
+    const { ca } = vaultTrust(p)
+    const server = serverOf(p, ca && known(ca))
     const state = vaultState(server, p.timeout)
     const first = known(state)
     const runs = first && isRefused(first) && !first.forGood ? serverRuns : undefined
@@ -157,7 +159,7 @@ export default defineModule({
     const text = config && known(config)?.bytes?.toString('utf8')
     if (p.hsm?.pin !== undefined) context.secret(p.hsm.pin)
     return {
-      ...vaultLocals(p, known),
+      ca,
       first: state,
       runs,
       starting,
@@ -176,7 +178,7 @@ export default defineModule({
     if (wrong) return wrong
     const state = a.starting ?? a.first
     if (isRefused(state)) return refusal(state)
-    const server = serverOf(p, a, context)
+    const server = serverOf(p, a.ca)
     if (state.initialized) return initialised(p, { server, state, kept: a.kept, path: a.place }, context)
     const peers = (a.peers ?? []) as readonly (VaultState | Refused)[]
     const role = roleOf(p, server, a.config?.bytes?.toString('utf8'), peers)
@@ -212,17 +214,10 @@ export default defineModule({
   },
 })
 
-type Locals = Parameters<typeof vaultServer>[1]
-
 /** Nobody needs a token for this. */
-const serverOf = (p: P, locals: Locals, context: ModuleContext): VaultServer => ({
-  ...vaultServer(p, locals, context),
-  token: undefined,
-  namespace: undefined,
-})
+const serverOf = (p: P, ca: LocalFile | undefined): VaultServer => ({ ...knownTrust(p, ca), namespace: undefined })
 
-const identityOf = (p: P, known: Parameters<typeof knownLocals>[1]) =>
-  p.identity === undefined ? undefined : known(localPlace(p.identity))
+const identityOf = (p: P, known: Known) => (p.identity === undefined ? undefined : known(localPlace(p.identity)))
 
 function wrongParams(p: P): Failure | undefined {
   if (p.threshold > p.shares) return fail(`of ${p.shares} keys ${p.threshold} can’t be needed`)

@@ -62,16 +62,17 @@ export default defineModule({
     return { ...vaultLocals(p, known), status, cluster: asks ? vaultCluster(server, p.node) : undefined }
   },
   plan: (p, a, context) => {
-    const server = vaultServer(p, a, context)
-    if (server.token === undefined) return noToken(p, a)
+    const asked = vaultServer(p, a, context)
+    const server = p.state === 'voter' && asked.unproven ? { ...asked, token: asked.unproven } : asked
     const no = unusable(a.status, server)
+    if (no && p.state !== 'voter') return no
+    if (server.token === undefined) return noToken(p, a)
     const read = vaultCluster(server, p.node)
     if (p.state === 'voter') {
-      const isBack = !no && !isRefused(a.cluster) && !awayFrom(a.cluster!, server)
+      const isBack = !no && !asked.unproven && !isRefused(a.cluster) && !awayFrom(a.cluster!, server)
       if (isBack) return { steps: [], result: clusterShown(a.cluster as Cluster) }
       return planOf(untilBack(server, read, p.timeout))
     }
-    if (no) return no
     if (isRefused(a.cluster)) return refusal(a.cluster)
     const cluster = a.cluster!
     const result = clusterShown(cluster)

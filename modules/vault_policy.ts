@@ -7,6 +7,7 @@ import {
   noToken,
   policyEffects,
   refusal,
+  rightTo,
   unusable,
   vaultLocals,
   vaultParams,
@@ -72,7 +73,10 @@ export default defineModule({
       server,
       policyEffects(summary, { server, name }, after),
       (ask) => (after === undefined ? ask('DELETE', at) : ask('PUT', at, { policy: after })),
-      { diff: { path: `policy ${name}`, before: bytesOf(before), after: bytesOf(after) } },
+      {
+        needs: rightTo(server, after === undefined ? 'DELETE' : 'PUT', at),
+        diff: { path: `policy ${name}`, before: bytesOf(before), after: bytesOf(after) },
+      },
     )
     return { steps: [step], result: { name }, settle: vaultSettled([step]) }
   },

@@ -11,6 +11,7 @@ import {
   type Params,
   type Refused,
   refusal,
+  rightTo,
   type Secret,
   sameData,
   secretEffects,
@@ -129,7 +130,7 @@ function versionIn(mounts: Mounts | Refused, p: P): 1 | 2 | Failure {
   const mount = mountOf(p)
   if (isRefused(mounts))
     return fail(mounts.refused, {
-      hint: mounts.denied ? "say the engine's `version`, then it need not be asked" : (mounts.hint ?? ''),
+      hint: mounts.lacks ? "say the engine's `version`, then it need not be asked" : (mounts.hint ?? ''),
     })
   const found = mounts.get(mount)
   if (!found)
@@ -156,7 +157,10 @@ function written(p: P, server: VaultServer, version: 1 | 2, now: Secret) {
       version === 2
         ? ask('POST', `${mountOf(p)}/data/${pathOf(p)}`, { data, options: { cas: now.version } })
         : ask('POST', full, data),
-    { diff: { path: full, before: keysOf(now.data, data, 'before'), after: keysOf(data, now.data, 'after') } },
+    {
+      needs: rightTo(server, 'POST', version === 2 ? `${mountOf(p)}/data/${pathOf(p)}` : full),
+      diff: { path: full, before: keysOf(now.data, data, 'before'), after: keysOf(data, now.data, 'after') },
+    },
   )
   return { steps: [step], result: resultOf(after, version), settle: vaultSettled([step]) }
 }
@@ -180,11 +184,13 @@ function removed(p: P, server: VaultServer, version: 1 | 2, now: Secret) {
   const after: Secret = whole ? noSecret : { data: undefined, version: now.version }
   const summary = `${whole && version === 2 ? 'destroy all versions of' : 'delete'} ${full}`
   const part = version === 1 ? '' : p.destroy ? 'metadata/' : 'data/'
+  const at = `${mountOf(p)}/${part}${pathOf(p)}`
   const step = vaultStep(
     summary,
     server,
     secretEffects(summary, { server, mount: mountOf(p), path: pathOf(p), version }, after),
-    (ask) => ask('DELETE', `${mountOf(p)}/${part}${pathOf(p)}`),
+    (ask) => ask('DELETE', at),
+    { needs: rightTo(server, 'DELETE', at) },
   )
   return { steps: [step], result: {}, settle: vaultSettled([step]) }
 }

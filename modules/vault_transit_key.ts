@@ -1,4 +1,5 @@
 import {
+  type Ask,
   defineModule,
   type Failure,
   fail,
@@ -11,6 +12,7 @@ import {
   parseDuration,
   type Refused,
   refusal,
+  rightTo,
   type Step,
   type TransitKey,
   unusable,
@@ -158,13 +160,13 @@ function made(p: P, server: VaultServer): Step[] {
   }
   const body = { type, derived, convergent_encryption, exportable, allow_plaintext_backup, auto_rotate_period }
   const at = `${mountOf(p)}/keys/${p.name}`
-  const step = vaultStep(summary, server, effectsOf(summary, p, server, after), async (ask) => {
+  const run = async (ask: Ask) => {
     const said = await ask('POST', at, body)
     return isRefused(said) || said.status >= 300 || Object.keys(later).length === 0
       ? said
       : ask('POST', `${at}/config`, later)
-  })
-  return [step]
+  }
+  return [vaultStep(summary, server, effectsOf(summary, p, server, after), run, { needs: rightTo(server, 'POST', at) })]
 }
 
 const effectsOf = (summary: string, p: P, server: VaultServer, after: TransitKey) =>
@@ -186,7 +188,8 @@ function changed(p: P, server: VaultServer, now: TransitKey): Step[] | Failure {
   if (Object.keys(body).length === 0) return []
   const summary = `change key ${p.name} in ${mountOf(p)}/: ${Object.keys(body).join(', ')}`
   const effects = effectsOf(summary, p, server, { ...now, ...body })
-  return [vaultStep(summary, server, effects, (ask) => ask('POST', `${mountOf(p)}/keys/${p.name}/config`, body))]
+  const at = `${mountOf(p)}/keys/${p.name}/config`
+  return [vaultStep(summary, server, effects, (ask) => ask('POST', at, body), { needs: rightTo(server, 'POST', at) })]
 }
 
 function removed(p: P, server: VaultServer, now: TransitKey): Step[] | Failure {
@@ -197,10 +200,10 @@ function removed(p: P, server: VaultServer, now: TransitKey): Step[] | Failure {
     })
   const summary = `delete key ${p.name} of ${mountOf(p)}/`
   const at = `${mountOf(p)}/keys/${p.name}`
-  const step = vaultStep(summary, server, effectsOf(summary, p, server, {}), async (ask) => {
+  const run = async (ask: Ask) => {
     const said =
       now.deletion_allowed === true ? undefined : await ask('POST', `${at}/config`, { deletion_allowed: true })
     return said && (isRefused(said) || said.status >= 300) ? said : ask('DELETE', at)
-  })
-  return [step]
+  }
+  return [vaultStep(summary, server, effectsOf(summary, p, server, {}), run, { needs: rightTo(server, 'DELETE', at) })]
 }

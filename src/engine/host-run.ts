@@ -4,6 +4,7 @@ import { SessionLost } from '../host/session.ts'
 import type { StepEnd } from '../host/step.ts'
 import type { Event } from '../report/events.ts'
 import { ConnectError } from '../transport/stream.ts'
+import { Unknown } from '../unknown.ts'
 import { type Conflict, conflicts } from './converge.ts'
 import { dispatch, type Job, withLooks } from './dispatch.ts'
 import type { Ground } from './ground.ts'
@@ -172,8 +173,12 @@ export class HostRun {
   async #askAs(user: string, reads: readonly Read[]): Promise<void> {
     const { link, ground } = this.#o
     if (reads.length === 0 && !link.lacksFacts(user)) return
-    const answers = await ground.turns.ask(reads, (left) => link.ask(user, left, ground.facts))
-    ground.models.learn(user, reads, answers)
+    const spending = ground.check ? reads.filter((r) => r.kind.spends) : []
+    const asked = reads.filter((r) => !spending.includes(r))
+    const answers = await ground.turns.ask(asked, (left) => link.ask(user, left, ground.facts))
+    ground.models.learn(user, asked, answers)
+    for (const read of spending)
+      ground.models.learn(user, [read], new Map([[read.key, new Unknown(read.kind.spends!(read.question))]]))
   }
 
   #report(walked: Walked): HostEnd | undefined {

@@ -14,10 +14,33 @@ interface Turn {
  * wrong for an HSM is wrong from every host and out of every file, and each try brings its lock closer. */
 export class Turns {
   readonly #turns = new Map<string, Turn>()
+  /** Answers that hold for the rest of the run. */
+  readonly #kept = new Map<string, unknown>()
 
   /** @param ask what is left to be asked of a host.
    * @throws what `ask` throws */
   async ask(reads: readonly Read[], ask: (reads: readonly Read[]) => Promise<Answers>): Promise<Answers> {
+    const isKept = (read: Read) => this.#kept.has(keptAs(read) ?? '')
+    const answers = new Map(
+      await this.#inTurn(
+        reads.filter((r) => !isKept(r)),
+        async (left) => {
+          const said = await ask(left)
+          for (const read of left) {
+            const mark = keptAs(read)
+            if (mark !== undefined && !this.#kept.has(mark) && read.kind.sparing!.kept!.holds(said.get(read.key)))
+              this.#kept.set(mark, said.get(read.key))
+          }
+          return said
+        },
+      ),
+    )
+    // also where another host was quicker
+    for (const read of reads) if (isKept(read)) answers.set(read.key, this.#kept.get(keptAs(read)!))
+    return answers
+  }
+
+  async #inTurn(reads: readonly Read[], ask: (reads: readonly Read[]) => Promise<Answers>): Promise<Answers> {
     const firsts = new Map<string, Read>()
     for (const read of reads) {
       const alike = alikeOf(read)
@@ -45,7 +68,7 @@ export class Turns {
       for (const { done } of mine) done()
     }
     const later = reads.filter(isLater)
-    return new Map([...answers, ...instead, ...(later.length > 0 ? await this.ask(later, ask) : [])])
+    return new Map([...answers, ...instead, ...(later.length > 0 ? await this.#inTurn(later, ask) : [])])
   }
 
   /** Waits until nobody asks the like, unless the same was granted already.
@@ -63,6 +86,12 @@ export class Turns {
 }
 
 const sameOf = (read: Read): string => read.kind.sparing!.same(read.question)
+
+function keptAs({ kind, question }: Read): string | undefined {
+  const mark = kind.sparing?.kept?.as(question)
+  return mark === undefined ? undefined : `${kind.name} ${mark}`
+}
+
 const alikeOf = (read: Read): string | undefined => read.kind.sparing?.alike(read.question)
 
 function takeTurn(turn: Turn): () => void {

@@ -26,6 +26,8 @@ export class Model {
   get<A>(read: Read<A>): A | Unknown | undefined {
     const base = this.#base.get(read.key)
     if (!base) return undefined
+    // what only an apply may ask, and what holds for the run, no step changes
+    if (base.answer instanceof Unknown || read.kind.sparing?.kept?.holds(base.answer as A)) return base.answer as A
     if (read.kind === entryKind) return this.#entryAfter(read.key, base.answer, this.#log.length) as A | Unknown
     let { upTo, answer } = this.#now.get(read.key) ?? { upTo: 0, answer: base.answer }
     if (upTo < this.#log.length) {

@@ -15,6 +15,8 @@ interface KindOf<Q, A> {
   /** To be refused has a price, as a wrong PIN has: only a task that is about to need the answer asks, and nothing asks
    * again by itself. */
   readonly sparing?: Sparing<Q, A>
+  /** To ask uses something up, so only an apply does: why a check does not know the answer. */
+  readonly spends?: (question: Q) => string
   /** What is different between what was predicted and what is, in words; fields that were not predicted are left out. */
   difference(predicted: A, actual: A): string | undefined
 }
@@ -52,6 +54,8 @@ export interface Sparing<Q, A> {
   outcome(answer: A): 'granted' | 'refused' | undefined
   /** The answer to a question that is not asked, since one like it was refused, by this answer. */
   instead(refused: A): A
+  /** An answer for the rest of the run, whatever steps do, to all questions of one mark over all hosts. */
+  readonly kept?: { readonly as: (question: Q) => string; holds(answer: A): boolean }
 }
 
 /** One question, ready to be asked. `A` is the answer's shape. */

@@ -2,7 +2,8 @@ import type { Effect } from '../host/effect.ts'
 import { type Read, read } from '../host/read.ts'
 import { dataDifference } from '../host/reads/api.ts'
 import { vaultEffect, vaultKind } from './kind.ts'
-import { isGood, isRefused, type Refused, type VaultServer } from './server.ts'
+import { isGood } from './said.ts'
+import { isRefused, type Refused, type VaultServer } from './server.ts'
 
 export interface AuditDevice {
   readonly type: string

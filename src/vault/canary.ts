@@ -1,8 +1,9 @@
 import type { Settled } from '../contract.ts'
 import type { ShellStep, StepEnd } from '../host/step.ts'
 import { type Ask, vaultStep } from './kind.ts'
+import { isGood, type VaultSaid } from './said.ts'
 import { sameData } from './secrets.ts'
-import { isGood, isRefused, type Refused, type VaultSaid, type VaultServer } from './server.ts'
+import { isRefused, type Refused, type VaultServer } from './server.ts'
 
 /** A secret that is none, written to look where it comes up. */
 export const canary = {

@@ -1,7 +1,8 @@
 import type { Effect } from '../host/effect.ts'
 import { type Read, read } from '../host/read.ts'
 import { vaultEffect, vaultKind } from './kind.ts'
-import { isGood, isRefused, type Refused, type VaultServer } from './server.ts'
+import { isGood } from './said.ts'
+import { isRefused, type Refused, type VaultServer } from './server.ts'
 
 interface Question {
   readonly server: VaultServer

@@ -5,7 +5,8 @@ import { readStore } from '../secrets/stored.ts'
 import { type KeptKeys, keptKeys, printKeys } from './kept-keys.ts'
 import { asking } from './kind.ts'
 import { isUp, settled, stateShown, type VaultState } from './ready.ts'
-import { errorsIn, isRefused, type VaultServer, vaultRequest } from './server.ts'
+import { errorsIn } from './said.ts'
+import { anonymous, isRefused, type VaultServer, vaultRequest } from './server.ts'
 
 /** How a server is to be initialised. */
 export interface InitOrder {
@@ -175,7 +176,7 @@ async function isInitialised(
   way: Way,
   late = false,
 ): Promise<boolean | { readonly unclear: string }> {
-  const ask = asking({ ...server, token: undefined, namespace: undefined }, way)
+  const ask = asking(anonymous(server), way)
   for (const end = Date.now() + longestThought * 1000; ; await new Promise((r) => setTimeout(r, 300))) {
     const told = await ask('GET', 'sys/init')
     const so = isRefused(told) ? undefined : told.data.initialized
@@ -213,7 +214,7 @@ export async function bringUp(
 
 /** @returns why it can’t be. */
 async function unseal(server: VaultServer, { keys, threshold }: KeptKeys, way: Way): Promise<string | undefined> {
-  const ask = asking({ ...server, token: undefined, namespace: undefined }, way)
+  const ask = asking(anonymous(server), way)
   for (const key of keys.slice(0, threshold)) {
     const told = await ask('PUT', 'sys/unseal', { key })
     if (isRefused(told)) return `${server.address} could not be unsealed: ${told.refused}`

@@ -5,7 +5,8 @@ import { dataDifference } from '../host/reads/api.ts'
 import type { CallStep } from '../host/step.ts'
 import { contentsEffect } from './contents.ts'
 import { type Ask, vaultEffect, vaultKind, vaultStep } from './kind.ts'
-import { isGood, isRefused, type Refused, type VaultSaid, type VaultServer } from './server.ts'
+import { isGood, type VaultSaid } from './said.ts'
+import { isRefused, type Refused, type VaultServer } from './server.ts'
 
 /** A key of a transit engine, under the server's own names; empty where there is none. */
 export type TransitKey = Readonly<Record<string, unknown>>

@@ -2,21 +2,14 @@ import { createHash } from 'node:crypto'
 import type { Plan, Settled } from '../contract.ts'
 import type { Way } from '../host/channel.ts'
 import { callsUnknown, type Effect } from '../host/effect.ts'
-import type { CallKind } from '../host/read.ts'
+import { type CallKind, read } from '../host/read.ts'
 import { apiKind } from '../host/reads/api.ts'
-import type { CallStep, StepEnd } from '../host/step.ts'
+import type { CallStep, Need, StepEnd } from '../host/step.ts'
 import { Unknown } from '../unknown.ts'
+import { denialOf, explained, mayDo } from './denial.ts'
 import { hsmWords } from './hsm-words.ts'
-import {
-  isGood,
-  isRefused,
-  type Refused,
-  sameServer,
-  type VaultSaid,
-  type VaultServer,
-  vaultRequest,
-  vaultSaid,
-} from './server.ts'
+import { isGood, type VaultSaid, vaultSaid } from './said.ts'
+import { type Asked, isRefused, type Refused, sameServer, type VaultServer, vaultRequest } from './server.ts'
 
 /** Asks a server for one thing. */
 export type Ask = (
@@ -27,8 +20,10 @@ export type Ask = (
 ) => Promise<VaultSaid | Refused>
 
 export function asking(server: VaultServer, way: Way): Ask {
-  return async (method, path, body, query) =>
-    vaultSaid(await way.api(vaultRequest(server, method, path, body, query)), server)
+  return async (method, path, body, query = '') => {
+    const answer = await way.api(vaultRequest(server, method, path, body, query))
+    return vaultSaid(answer, server, { method, path: `${path}${query}` })
+  }
 }
 
 interface About {
@@ -46,9 +41,12 @@ export function vaultKind<Q extends About, A>(kind: {
   return {
     name: kind.name,
     // what tells two questions apart holds a token
-    key: (q) => `${kind.about(q)} ${createHash('sha256').update(JSON.stringify(q)).digest('hex').slice(0, 16)}`,
+    key: (q) => `${kind.about(q)} ${hashOf(q)}`,
     about: kind.about,
-    call: (q, way) => kind.answer(q, asking(q.server, way), way),
+    call: async (q, way) => {
+      const answer = await kind.answer(q, asking(q.server, way), way)
+      return isRefused(answer) ? explained(answer, q.server, way) : answer
+    },
     difference: (predicted, actual) => {
       if (isRefused(actual)) return actual.refused
       return isRefused(predicted) ? 'it answers' : kind.difference(predicted, actual)
@@ -78,6 +76,24 @@ export function vaultEffect<Q extends About, A>(
   }
 }
 
+interface Attempt extends About, Asked {}
+
+/** For check: whether what a step is about to do may be done. Where that can't be asked it is taken to be so. */
+export const rightKind: CallKind<Attempt, true | undefined> = {
+  name: 'vault-right',
+  key: (q) => `${rightKind.about(q)} ${hashOf(q)}`,
+  about: ({ server, method, path }) => `whether ${method} ${path} of ${server.address} may be done`,
+  call: ({ server, ...asked }, way) => mayDo(server, asked, way),
+  difference: () => undefined,
+}
+
+/** What check asks of a step that begins with this call. */
+export function rightTo(server: VaultServer, method: Asked['method'], path: string): readonly Need[] {
+  return [{ read: read(rightKind, { server, method, path }), otherwise: denialOf(server, { method, path }) }]
+}
+
+const hashOf = (question: object) => createHash('sha256').update(JSON.stringify(question)).digest('hex').slice(0, 16)
+
 /** A step that calls a server.
  * @param run gives what came of it: what was refused, or what was said last. */
 export function vaultStep(
@@ -93,7 +109,10 @@ export function vaultStep(
     effects: [callsUnknown(summary, (read) => read.kind === apiKind), ...effects],
     call: async (way) => {
       const said = await run(asking(server, way), way)
-      if (isRefused(said)) return { ok: false, why: said.refused }
+      if (isRefused(said)) {
+        const { refused, hint } = await explained(said, server, way)
+        return { ok: false, why: refused, output: Buffer.from(JSON.stringify({ hint })) }
+      }
       const why = `${server.address} answers ${said.status}${said.errors === '' ? '' : `: ${said.errors}`}`
       if (!isGood(said)) return { ok: false, why }
       return { ok: true, output: Buffer.from(JSON.stringify(said.warnings)) }
@@ -113,9 +132,14 @@ export function vaultSettled(steps: readonly { readonly summary: string }[]): No
       result: {},
       warnings,
       failed: words ? `${failed} (${words.sentence})` : failed,
-      ...(words ? { hint: words.cause } : {}),
+      ...(words ? { hint: words.cause } : hintOf(ends[bad]!)),
     }
   }
+}
+
+/** What a step that was refused says of the way out. */
+function hintOf({ stdout }: StepEnd): { hint?: string } {
+  return stdout.length === 0 ? {} : (JSON.parse(stdout.toString('utf8')) as { hint?: string })
 }
 
 function warningsOf({ outcome, stdout }: StepEnd): string[] {

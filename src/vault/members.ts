@@ -4,7 +4,9 @@ import { callsUnknown } from '../host/effect.ts'
 import { type Read, read } from '../host/read.ts'
 import type { CallEnd, CallStep, StepEnd } from '../host/step.ts'
 import { asking, vaultKind } from './kind.ts'
-import { isGood, isRefused, type Refused, type VaultSaid, type VaultServer } from './server.ts'
+import { isGood, type VaultSaid } from './said.ts'
+import { isRefused, type Refused, type VaultServer } from './server.ts'
+import { unprovenYet } from './wrapping.ts'
 
 // A server as a member of a cluster on raft: who leads, who votes, and whether the others can do without it.
 
@@ -194,13 +196,19 @@ async function settled(
   wrong: (cluster: Cluster) => Why | undefined,
   way: Way,
   signal: AbortSignal,
+  unproven: () => Promise<Refused | undefined> = async () => undefined,
 ): Promise<CallEnd> {
   for (const late = Date.now() + seconds * 1000; ; await new Promise((r) => setTimeout(r, 200))) {
-    const now = await cluster.kind.call!(cluster.question, way)
+    const now = (await unproven()) ?? (await cluster.kind.call!(cluster.question, way))
     const why = isRefused(now) ? { failed: now.refused, hint: now.hint } : wrong(now)
     if (!why) return { ok: true, output: told(clusterShown(now as Cluster)) }
-    if (Date.now() >= late || signal.aborted)
-      return { ok: false, why: `${why.failed}, after ${seconds} s`, output: told({ hint: why.hint }) }
+    const forGood = isRefused(now) && now.forGood === true
+    if (forGood || Date.now() >= late || signal.aborted)
+      return {
+        ok: false,
+        why: `${why.failed}${forGood ? '' : `, after ${seconds} s`}`,
+        output: told({ hint: why.hint }),
+      }
   }
 }
 
@@ -213,7 +221,15 @@ export function untilBack(server: VaultServer, cluster: Read<Cluster | Refused>,
     summary,
     harmless: true,
     effects: [callsUnknown(summary)],
-    call: (way, signal) => settled(cluster, seconds, (now) => awayFrom(now, server), way, signal),
+    call: (way, signal) => {
+      let proven = server.unproven === undefined
+      const unproven = async () => {
+        const why = proven ? undefined : await unprovenYet(server, way)
+        proven = why === undefined
+        return why
+      }
+      return settled(cluster, seconds, (now) => awayFrom(now, server), way, signal, unproven)
+    },
   }
 }
 

@@ -4,9 +4,10 @@ import { dataDifference } from '../host/reads/api.ts'
 import type { CallStep } from '../host/step.ts'
 import { contentsKind } from './contents.ts'
 import { keyKind } from './keys.ts'
-import { type Ask, vaultEffect, vaultKind, vaultStep } from './kind.ts'
+import { type Ask, rightTo, vaultEffect, vaultKind, vaultStep } from './kind.ts'
+import { isGood, type VaultSaid } from './said.ts'
 import { noSecret, secretKind } from './secrets.ts'
-import { isGood, isRefused, type Refused, type VaultSaid, type VaultServer } from './server.ts'
+import { isRefused, type Refused, type VaultServer } from './server.ts'
 
 /** A secrets engine or auth method. In a prediction undefined means not to be known before. */
 export interface Mount {
@@ -161,7 +162,7 @@ export function mountChange(
 ): CallStep {
   const { auth, path, verb, body } = change
   const at = `${auth ? 'sys/auth' : 'sys/mounts'}/${path}`
-  return vaultStep(summary, server, effects, async (ask) => {
+  const run = async (ask: Ask) => {
     const said =
       verb === 'remove' ? await ask('DELETE', at) : await ask('POST', verb === 'tune' ? `${at}/tune` : at, body)
     if (isRefused(said) || !isGood(said) || body?.options?.version !== '2') return said
@@ -169,7 +170,9 @@ export function mountChange(
     if (isRefused(ready) || ready.status === 400) return ready
     // it was waited for
     return { ...said, warnings: said.warnings.filter((w) => !/^Upgrading mount/.test(w)) }
-  })
+  }
+  const needs = rightTo(server, verb === 'remove' ? 'DELETE' : 'POST', verb === 'tune' ? `${at}/tune` : at)
+  return vaultStep(summary, server, effects, run, { needs })
 }
 
 /** A versioned kv that was just made is not ready at once. */

@@ -1,7 +1,8 @@
 import { callsUnknown, type Effect } from '../host/effect.ts'
 import { type Read, read } from '../host/read.ts'
-import { vaultEffect, vaultKind } from './kind.ts'
-import { isGood, isRefused, type Refused, type VaultServer } from './server.ts'
+import { rightKind, vaultEffect, vaultKind } from './kind.ts'
+import { isGood } from './said.ts'
+import { isRefused, type Refused, type VaultServer } from './server.ts'
 
 interface Question {
   readonly server: VaultServer
@@ -34,7 +35,7 @@ export function vaultPolicy(server: VaultServer, name: string): Read<Policy | Re
 /** It is this afterwards, and what was denied before may be allowed. */
 export function policyEffects(because: string, question: Question, text: string | undefined): Effect[] {
   return [
-    callsUnknown(because, (_, answer) => isRefused(answer) && answer.denied === true),
+    callsUnknown(because, (read, answer) => read.kind === rightKind || (isRefused(answer) && answer.denied === true)),
     vaultEffect(
       because,
       policyKind,

@@ -2,7 +2,7 @@ import type { Way } from '../host/channel.ts'
 import { type CallKind, type Read, read } from '../host/read.ts'
 import { output } from '../host/reads/command.ts'
 import { type Ask, asking } from './kind.ts'
-import { isRefused, type Refused, type VaultServer } from './server.ts'
+import { anonymous, isRefused, type Refused, type VaultServer } from './server.ts'
 import { type VaultStatus, vaultStatus } from './status.ts'
 
 /** What a server says of itself and of its cluster. */
@@ -30,12 +30,12 @@ const silent = new WeakMap<Way, Set<string>>()
 /** Who answers, and in what state. A server that did not answer when it was asked before in this run is given time: what has
  * been done since may have started it. One that is there to be initialised, or unseals itself, is waited for too. */
 export function vaultState(server: VaultServer, patience: number): Read<VaultState | Refused> {
-  return read(stateKind, { server: { ...server, token: undefined, namespace: undefined }, patience })
+  return read(stateKind, { server: anonymous(server), patience })
 }
 
 /** The same of one that did not answer, and whose process is there (`serverRuns`). */
 export function startingState(server: VaultServer, patience: number): Read<VaultState | Refused> {
-  return read(stateKind, { server: { ...server, token: undefined, namespace: undefined }, patience, starting: true })
+  return read(stateKind, { server: anonymous(server), patience, starting: true })
 }
 
 /** Status 0: a program of that name runs on the host. */

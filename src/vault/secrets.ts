@@ -4,7 +4,8 @@ import { type Read, read } from '../host/read.ts'
 import { dataDifference } from '../host/reads/api.ts'
 import { contentsEffect } from './contents.ts'
 import { vaultEffect, vaultKind } from './kind.ts'
-import { isGood, isRefused, type Refused, type VaultServer } from './server.ts'
+import { isGood } from './said.ts'
+import { isRefused, type Refused, type VaultServer } from './server.ts'
 
 /** What is at a path of a kv engine. */
 export interface Secret {

@@ -1,7 +1,7 @@
 import type { Failure } from '../contract.ts'
 import { type Read, read } from '../host/read.ts'
 import { vaultKind } from './kind.ts'
-import { isRefused, type Refused, type VaultServer } from './server.ts'
+import { anonymous, isRefused, type Refused, type VaultServer } from './server.ts'
 
 /** What a server says of itself, without a token. */
 export interface VaultStatus {
@@ -68,7 +68,7 @@ function isOpenBao(seal: Readonly<Record<string, unknown>>): boolean {
 
 /** Who answers, and in what state. It is asked without a token and outside of any namespace. */
 export function vaultStatus(server: VaultServer): Read<VaultStatus | Refused> {
-  return read(statusKind, { server: { ...server, token: undefined, namespace: undefined } })
+  return read(statusKind, { server: anonymous(server) })
 }
 
 export function refusal({ refused, hint }: Refused): Failure {

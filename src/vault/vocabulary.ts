@@ -10,7 +10,7 @@ export { hsmWords } from './hsm-words.ts'
 export * as vaultInit from './init.ts'
 export { type KeptKeys, keptKeys } from './kept-keys.ts'
 export { keyEffects, type TransitKey, vaultKey, vaultRoundTrip } from './keys.ts'
-export { type Ask, vaultEffect, vaultKind, vaultSettled, vaultStep } from './kind.ts'
+export { type Ask, rightTo, vaultEffect, vaultKind, vaultSettled, vaultStep } from './kind.ts'
 export {
   awayFrom,
   type Cluster,
@@ -33,22 +33,10 @@ export {
 } from './mounts.ts'
 export { policyEffects, vaultPolicy } from './policies.ts'
 export { type VaultState, vaultState } from './ready.ts'
+export { isGood, type VaultSaid } from './said.ts'
 export { noSecret, type Secret, sameData, secretEffects, vaultSecret } from './secrets.ts'
-export {
-  isGood,
-  isRefused,
-  knownLocals,
-  noToken,
-  type Refused,
-  sameServer,
-  type VaultSaid,
-  type VaultServer,
-  vaultLocals,
-  vaultParams,
-  vaultRequest,
-  vaultServer,
-  vaultServerParams,
-} from './server.ts'
+export { isRefused, type Refused, sameServer, type VaultServer, vaultRequest, vaultServerParams } from './server.ts'
 export { serverEnd } from './server-end.ts'
 export { productText, refusal, unusable, type VaultStatus, vaultStatus } from './status.ts'
+export { knownLocals, knownTrust, noToken, vaultLocals, vaultParams, vaultServer, vaultTrust } from './token.ts'
 export { vouchedBy } from './vouched.ts'

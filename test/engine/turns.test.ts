@@ -80,6 +80,29 @@ test('what is granted once is asked by all, together', async () => {
   assert.is(most.together, 3)
 })
 
+test('what can be asked once is asked by one, and is the answer of all', async () => {
+  const spent: ShellKind<Try, string> = {
+    ...kind,
+    name: 'spent',
+    sparing: {
+      alike: ({ pin }) => pin,
+      same: ({ pin }) => pin,
+      outcome: () => 'refused',
+      instead: (first) => first,
+      kept: { as: ({ pin }) => pin, holds: (answer) => answer !== 'nobody' },
+    },
+  }
+  const { ask, tries } = hsm('right')
+  const turns = new Turns()
+  const of = async (pin: string, host: string) => [...(await turns.ask([read(spent, { pin, host })], ask)).values()]
+  assert.equal((await Promise.all(hosts.map((h) => of('right', h)))).flat(), ['yes', 'yes', 'yes', 'yes'])
+  assert.equal(await of('right', 'later'), ['yes'])
+  assert.is(tries.length, 1)
+  assert.equal(await of('away', 'a'), ['nobody'])
+  assert.equal(await of('away', 'b'), ['nobody'])
+  assert.is(tries.length, 2)
+})
+
 test('where nothing was said they take turns, and nobody waits for ever', async () => {
   const { ask, tries, most } = hsm('right')
   const turns = new Turns()

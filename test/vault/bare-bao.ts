@@ -130,8 +130,13 @@ export type Trick =
   | 'hold'
   | { readonly status: number; readonly errors: string[]; readonly forward: boolean }
 
-/** A stand-in in front of a real server. */
-export async function standIn(behind: string, trick: (what: string) => Trick | Promise<Trick>) {
+/** A stand-in in front of a real server.
+ * @param see what the server answers. */
+export async function standIn(
+  behind: string,
+  trick: (what: string) => Trick | Promise<Trick>,
+  see: (what: string, body: Buffer) => void = () => {},
+) {
   const asked: string[] = []
   const server = createServer((request, response) => {
     const parts: Buffer[] = []
@@ -160,6 +165,7 @@ export async function standIn(behind: string, trick: (what: string) => Trick | P
       }
       try {
         const { status, body } = await forward()
+        see(what, body)
         if (how === 'drop-after') return request.socket.destroy()
         response.writeHead(status, { 'content-type': 'application/json' })
         response.end(body)

@@ -1,0 +1,62 @@
+import type { ApiAnswer } from '../host/channel.ts'
+import { denial } from './denial.ts'
+import type { Asked, Refused, VaultServer } from './server.ts'
+
+/** What a server said. */
+export interface VaultSaid {
+  readonly status: number
+  /** What stands under `data`; all of it where there is no such thing. */
+  readonly data: Readonly<Record<string, unknown>>
+  readonly warnings: readonly string[]
+  /** Its errors in one line; empty where there are none. */
+  readonly errors: string
+}
+
+/** What an answer means whatever was asked.
+ * @param asked method and path, for what is denied. */
+export function vaultSaid(answer: ApiAnswer, server: VaultServer, asked?: Asked): VaultSaid | Refused {
+  const { address, namespace } = server
+  if ('unreachable' in answer) {
+    const { unreachable: refused, hint, forGood } = answer
+    return { refused, ...(hint ? { hint } : {}), ...(forGood ? { forGood } : {}) }
+  }
+  const { status, body, headers } = answer
+  const all = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {}
+  const errors = errorsIn(body)
+  if (status >= 300 && status < 400)
+    return {
+      refused: `${address} is a standby and sends to ${headers.location ?? 'another server'}`,
+      hint: 'use the address of the active server',
+    }
+  if (status === 403) return denial(server, textsIn(all.errors), asked)
+  if (status === 404 && namespace !== undefined && /namespace not found/i.test(errors))
+    return { refused: `${address} has no namespace ${namespace}` }
+  if (status >= 500 && /active cluster node not found/i.test(errors))
+    return {
+      refused: `${address} is a standby and knows no leader of its cluster`,
+      hint: 'see whether the other members are up and unsealed; their logs say why none leads',
+    }
+  if (status === 503) return { refused: `${address} answers 503: ${errors || 'it is sealed'}` }
+  const data = typeof all.data === 'object' && all.data !== null ? all.data : all
+  return { status, data: data as VaultSaid['data'], warnings: textsIn(all.warnings), errors }
+}
+
+export const isGood = (said: VaultSaid) => said.status >= 200 && said.status < 300
+
+const textsIn = (list: unknown): string[] => (Array.isArray(list) ? list.map(String) : [])
+
+/** The errors in an answer, without what Go and plugins put around them. */
+export function errorsIn(body: unknown): string {
+  const list = typeof body === 'string' ? [body] : textsIn((body as { errors?: unknown } | undefined)?.errors)
+  return list
+    .map((text) =>
+      text
+        .replace(/\d+ errors? occurred:\s*/g, '')
+        .replace(/rpc error: code = \w+ desc = /g, '')
+        .replace(/^\s*\* /gm, '')
+        .trim()
+        .replace(/\s*\n+\s*/g, '; '),
+    )
+    .filter((text) => text !== '')
+    .join('; ')
+}
