@@ -138,6 +138,7 @@ async function sendSegments(
       // where there are no others, nobody waits for it
       behind.catch(() => {})
     } else if ((await Promise.all(sent.ends)).some((e) => e.outcome !== 'done')) {
+      behind = Promise.all(sent.ends)
       for (const { end } of segments.slice(i + 1).flatMap((s) => s.orders)) end(Promise.resolve(neverStarted))
       break
     }

@@ -199,10 +199,26 @@ async function brokenServers(lab: Lab): Promise<void> {
   await server.close()
 }
 
+/** What a step was to start is not waited for where another, of another user, failed before it. */
+async function notStarted(lab: Lab): Promise<void> {
+  const file = join(lab.dir, 'not-started.yml')
+  const tasks = [
+    { command: 'false', become_user: 'nobody', affects: 'nothing' },
+    { command: 'true' },
+    { vault_init: { address: 'http://127.0.0.1:9', store: '/nowhere/keys', plaintext: true, timeout: 40 } },
+  ]
+  writeFileSync(file, JSON.stringify([{ hosts: 'all', become: true, tasks }]))
+  const began = Date.now()
+  const { stdout, status } = await startRunbook(['apply', file], lab).ended
+  assert.is(status, 1, stdout)
+  assert.ok(Date.now() - began < 30_000, stdout)
+}
+
 labSuite(1, [
   ['calls are answered through a real sshd, on streams that are kept', answers],
   ['an address that nobody listens on, and an sshd that lets nothing through, are told apart', refusals],
   ['a call whose host is lost is lost, never done', lostOnes],
   ['a run whose host is lost, or that is ended, during a call says that nobody knows', lostRuns],
   ['a server that breaks off or falls silent is an answer, and the host stays', brokenServers],
+  ['what a step was to start is not waited for where another failed before it', notStarted],
 ])
