@@ -290,7 +290,10 @@ export function barredAt(path: string): string | undefined {
 
 function unwritable(path: string, e: unknown): Error {
   if (e instanceof StoreError) return e
-  return new StoreError(`${path} can’t be written: ${reasonOf(e as Error)}`, 'nothing was done')
+  return new StoreError(
+    `${path} can’t be written: ${reasonOf(e as Error)}`,
+    'nothing was done: mend that, and run this again',
+  )
 }
 
 const reasons: Readonly<Record<string, string>> = {

@@ -51,8 +51,13 @@ export async function initialise(order: InitOrder, way: Way, signal: AbortSignal
   try {
     store = await openStore(place, `initialise ${server.address} of ${order.host}`)
   } catch (e) {
-    if (e instanceof StoreError) return failure(e.message, e.hint)
-    throw e
+    if (!(e instanceof StoreError)) throw e
+    // it was not, when that was planned
+    if ((await isInitialised(server, way)) !== true) return failure(e.message, e.hint)
+    return failure(
+      `${server.address} was initialised by another run meanwhile (${e.message})`,
+      'run this again: it is left as it is',
+    )
   }
   let called = false
   try {

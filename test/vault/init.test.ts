@@ -5,7 +5,10 @@ import { join } from 'node:path'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Channel } from '../../src/host/channel.ts'
 import { readStore } from '../../src/secrets/stored.ts'
+import { localConnection } from '../../src/transport/local.ts'
+import { initialise } from '../../src/vault/initialise.ts'
 import { parseKeys } from '../../src/vault/kept-keys.ts'
 import { type Ran, run } from '../engine/scratch.ts'
 import { whyNoServers } from '../lab/bao.ts'
@@ -337,6 +340,23 @@ check('two controllers at once: one initialises, the other says so; nothing is l
     ['ok ', 'ok '],
   )
   front.close()
+  await bao.kill()
+})
+
+check('another run that was quicker, to the same store: it is not told to move that away', async () => {
+  const bao = await bare(ownSeal)
+  const store = newStore()
+  await apply(init(bao.address, store))
+  const server = { address: bao.address, tls: {}, namespace: undefined, token: undefined }
+  const order = {
+    ...{ server, host: 'h', product: 'OpenBao', version: '', store: { path: store, recipients }, autoUnseal: true },
+    ...{ shares: 1, threshold: 1, pgpKeys: undefined, rootTokenPgpKey: undefined, patience: 1, secret: () => {} },
+  }
+  const channel = new Channel(localConnection)
+  const end = await initialise(order, channel, new AbortController().signal)
+  assert.match(`${end.why} ${end.output}`, /was initialised by another run meanwhile .*run this again/)
+  assert.not.match(`${end.why} ${end.output}`, /move it away/)
+  channel.close()
   await bao.kill()
 })
 
