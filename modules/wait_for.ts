@@ -1,4 +1,4 @@
-import { defineModule, entry, fail, output, type Params, UnknownValue, waitStep } from '../src/module.ts'
+import { defineModule, entry, type Failure, fail, output, type Params, UnknownValue, waitStep } from '../src/module.ts'
 
 const params = {
   type: 'object',
@@ -65,15 +65,17 @@ export default defineModule({
     if (p.path !== undefined && p.state === 'stopped') return fail('`state: stopped` is for a port: a path is `absent`')
     const there = p.state === 'started' || p.state === 'present'
     // what an earlier step of this run makes of it is seen by the step itself
-    if (p.delay === 0 && alreadyThere(() => a.look) === there) return { steps: [], result }
+    const status = p.delay === 0 ? statusOf(() => a.look) : undefined
+    if (status !== undefined && (status === 0) === there) return { steps: [], result }
+    if (status === otherScheme && there) return otherwise(p)
     const what = p.url ?? p.path ?? `port ${p.port} of ${p.host}`
     const summary = `wait for ${what}${there ? '' : ' to be gone'}`
     return {
-      steps: [waitStep(summary, ['sh', '-c', ...lookArgs(p)], { ...p, wanted: there })],
+      steps: [waitStep(summary, ['sh', '-c', ...lookArgs(p)], { ...p, wanted: there, vain: otherScheme })],
       result,
       settle: ([end]) => ({
         result: { elapsed: Math.floor(end!.ms / 1000) },
-        ...(end!.status === 0 ? {} : { failed: p.msg ?? late(p, there) }),
+        ...(end!.status === 0 ? {} : end!.status === otherScheme ? otherwise(p) : { failed: p.msg ?? late(p, there) }),
       }),
     }
   },
@@ -88,9 +90,21 @@ function late(p: P, there: boolean): string {
   return `Timeout when waiting for ${there && p.path !== undefined ? 'file ' : ''}${what}${end}`
 }
 
-function alreadyThere(look: () => { status: number }): boolean | undefined {
+/** The status of a look that the other one of http and https would answer. */
+const otherScheme = 9
+
+/** Time does not change it. */
+function otherwise({ url = '', msg }: P): Failure {
+  const isTls = url.startsWith('https:')
+  const other = isTls ? url.replace('https:', 'http:') : url.replace('http:', 'https:')
+  return fail(msg ?? `what answers at ${url} ${isTls ? 'does not speak TLS' : 'speaks TLS, and was asked without'}`, {
+    hint: `\`url: ${other}\``,
+  })
+}
+
+function statusOf(look: () => { status: number }): number | undefined {
   try {
-    return look().status === 0
+    return look().status
   } catch (e) {
     if (e instanceof UnknownValue) return undefined
     throw e
@@ -109,10 +123,13 @@ else x=$(printf ':%04X' "$p"); awk -v x="$x" 'substr($2, length($2) - 4) == x &&
 const saidLook = `timeout "$3" bash -c 'exec 3<>"/dev/tcp/$0/$1" || exit 1
 l=; while IFS= read -r -t 1 l <&3 || test -n "$l"; do printf "%s\n" "$l" | grep -Pq -- "$2" && exit 0; l=; done; exit 1' "$1" "$2" "$4" 2>/dev/null`
 
+// a server that speaks TLS answers 400 to who does not, and one that does not, nothing to who does
 const urlLook = `u=$1 t=$2; shift 2
-if command -v curl >/dev/null 2>&1; then c=$(curl -s -k -o /dev/null -m "$t" -w '%{http_code}' -- "$u")
-else c=$(wget -q -S -T "$t" --no-check-certificate -O /dev/null -- "$u" 2>&1 | awk '/HTTP\\// { c = $2 } END { print c }'); fi
-for w; do test "$c" = "$w" && exit 0; done; exit 1`
+code() { if command -v curl >/dev/null 2>&1; then curl -s -k -o /dev/null -m "$t" -w '%{http_code}' -- "$1"
+else wget -q -S -T "$t" --no-check-certificate -O /dev/null -- "$1" 2>&1 | awk '/HTTP\\// { c = $2 } END { print c }'; fi; }
+c=$(code "$u"); for w; do test "$c" = "$w" && exit 0; done
+case $u:$c in http:*:400) c=$(code "https\${u#http}"); case $c in ""|000) exit 1;; esac; exit ${otherScheme};;
+https:*:|https:*:000) c=$(code "http\${u#https}"); case $c in ""|000|400) exit 1;; esac; exit ${otherScheme};; esac; exit 1`
 
 /** grep reads Perl's expressions, which differ from Python's in the end of the text. */
 const perl = (regex: string) => regex.replace(/\\Z/g, '\\z')

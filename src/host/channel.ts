@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Agent, ClientRequest, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { AddressError, ConnectError, type Connection } from '../transport/stream.ts'
-import { streamFailure, tlsOver } from './tls.ts'
+import { spokeWithoutTls, streamFailure, tlsOver } from './tls.ts'
 
 /** One request to an HTTP API, as the host sees its address. */
 export interface ApiRequest {
@@ -28,14 +28,16 @@ export interface TlsTrust {
   readonly unverified?: boolean | undefined
 }
 
+interface ApiReply {
+  readonly status: number
+  /** What the JSON says; a text where it is none; undefined where nothing came. */
+  readonly body: unknown
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
 export type ApiAnswer =
-  | {
-      readonly status: number
-      /** What the JSON says; a text where it is none; undefined where nothing came. */
-      readonly body: unknown
-      /** Names in lower case. */
-      readonly headers: Readonly<Record<string, string>>
-    }
+  | ApiReply
   | {
       /** Why there is no answer, in one sentence. */
       readonly unreachable: string
@@ -132,7 +134,8 @@ export class Channel implements Way {
       },
     })
     try {
-      return await answerTo(sending, body, request.timeout ?? patience, signal)
+      const answer = await answerTo(sending, body, request.timeout ?? patience, signal)
+      return (url.protocol === 'http:' && spokeWithoutTls(answer.status, answer.body, url.host)) || answer
     } catch (e) {
       if (e instanceof ConnectError) throw e
       await this.#mustLive()
@@ -229,8 +232,8 @@ function answerTo(
   body: Buffer | undefined,
   seconds: number,
   signal: AbortSignal | undefined,
-): Promise<ApiAnswer> {
-  return new Promise<ApiAnswer>((resolve, reject) => {
+): Promise<ApiReply> {
+  return new Promise<ApiReply>((resolve, reject) => {
     const fail = (e: Error) => {
       reject(e)
       sending.destroy(e)

@@ -29,6 +29,28 @@ export async function tlsOver(stream: Duplex, host: string, { ca, serverName, un
   })
 }
 
+/** What servers that speak TLS answer to who speaks HTTP to them: of Go (Vault, OpenBao), nginx, Apache. */
+const wantsTls =
+  /HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port|plain HTTP to an SSL-enabled/i
+
+/** What such an answer means; undefined for any other. */
+export function spokeWithoutTls(status: number, body: unknown, host: string) {
+  if (status !== 400 || typeof body !== 'string' || !wantsTls.test(body)) return undefined
+  return {
+    unreachable: `${host} speaks TLS, and was asked without`,
+    hint: `\`address: https://${host}\``,
+    forGood: true as const,
+    sent: false,
+  }
+}
+
+/** The names that a certificate has, as Node tells them: `DNS:vault, IP Address:192.0.2.1`. */
+const namesOf = (e: Error) =>
+  ((e as { cert?: { subjectaltname?: string } }).cert?.subjectaltname ?? '')
+    .split(/, */)
+    .map((n) => n.replace(/^[^:]*:/, ''))
+    .filter((n) => n !== '')
+
 /** Why a stream gave no answer: what Node says of TLS and HTTP, as one sentence with its hint. `forGood`: time alone does
  * not change it. */
 export function streamFailure(
@@ -41,12 +63,14 @@ export function streamFailure(
       return { unreachable: `the certificate of ${host} has expired`, hint: 'renew it on the server', forGood: true }
     case 'CERT_NOT_YET_VALID':
       return { unreachable: `the certificate of ${host} is not valid yet`, hint: 'compare the clocks' }
-    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+    case 'ERR_TLS_CERT_ALTNAME_INVALID': {
+      const names = namesOf(e)
       return {
-        unreachable: `the certificate of ${host} is not for this name: ${e.message.replace(/^.*?altnames?: /, '')}`,
-        hint: 'use a name that it has, or have it issued for this one',
+        unreachable: `the certificate of ${host} is not for this name: it is for ${names.length === 0 ? 'none' : names.join(', ')}`,
+        hint: `${names.length === 0 ? '' : `believe it by a name that it has (\`tls_server_name: ${names[0]}\`), or `}have it issued for this one`,
         forGood: true,
       }
+    }
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
     case 'SELF_SIGNED_CERT_IN_CHAIN':
       return {
@@ -60,7 +84,7 @@ export function streamFailure(
       return { unreachable: `nobody who is believed signed the certificate of ${host}`, hint: trust, forGood: true }
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
-      return { unreachable: `${host} does not speak TLS`, hint: 'its address may start with http://', forGood: true }
+      return { unreachable: `${host} does not speak TLS`, hint: `\`address: http://${host}\``, forGood: true }
     case 'ECONNRESET':
     case 'EPIPE':
       return { unreachable: `${host} ended the connection before it answered` }

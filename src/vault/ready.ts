@@ -51,9 +51,7 @@ export const stateKind: CallKind<Question, VaultState | Refused> = {
   about: ({ server }) => `the state of ${server.address}`,
   call: async ({ server, patience }, way) => {
     const before = silent.get(way)?.has(server.address)
-    const state = await settled(server, way, before ? patience : 0, (s) =>
-      isRefused(s) ? s.forGood === true : !isUnsealing(s),
-    )
+    const state = await settled(server, way, before ? patience : 0, (s) => !isRefused(s) && !isUnsealing(s))
     if (isRefused(state) && !state.forGood) silent.set(way, (silent.get(way) ?? new Set()).add(server.address))
     return state
   },
@@ -80,7 +78,8 @@ export async function settled(
 ): Promise<VaultState | Refused> {
   for (const late = Date.now() + seconds * 1000; ; await new Promise((r) => setTimeout(r, 150))) {
     const state = await stateOf(server, way)
-    if (isSo(state) || Date.now() >= late || signal?.aborted) return state
+    const forGood = isRefused(state) && state.forGood === true
+    if (forGood || isSo(state) || Date.now() >= late || signal?.aborted) return state
   }
 }
 

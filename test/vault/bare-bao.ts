@@ -26,6 +26,8 @@ export interface BareOptions {
   /** Others that it joins. */
   readonly joins?: readonly string[]
   readonly port?: number
+  /** It speaks TLS: its key and certificate, PEM. What it is asked here is not believed, and not needed. */
+  readonly tls?: { readonly key: string; readonly cert: string }
 }
 
 const running = new Set<ChildProcess>()
@@ -50,12 +52,14 @@ writeFileSync(join(keyDir, 'key'), randomBytes(32), { mode: 0o600 })
 /** A seal that needs no HSM. */
 export const ownSeal = `seal "static" {\n  current_key_id = "k1"\n  current_key = "file://${keyDir}/key"\n}`
 
-export async function bareBao({ seal, joins = [], port }: BareOptions = {}): Promise<BareBao> {
+export async function bareBao({ seal, joins = [], port, tls }: BareOptions = {}): Promise<BareBao> {
   const dir = mkdtempSync(join(tmpdir(), 'bao-bare-'))
   dirs.push(dir)
   const [api, cluster] = [port ?? (await freePort()), await freePort()]
-  const address = `http://127.0.0.1:${api}`
+  const address = `${tls ? 'https' : 'http'}://127.0.0.1:${api}`
   const config = join(dir, 'server.hcl')
+  const part = (name: string) => join(dir, name)
+  for (const [name, text] of Object.entries(tls ?? {})) writeFileSync(part(name), text, { mode: 0o600 })
   const others = joins.map((a) => `  retry_join {\n    leader_api_addr = "${a}"\n  }\n`).join('')
   writeFileSync(
     config,
@@ -69,7 +73,7 @@ cluster_addr = "http://127.0.0.1:${cluster}"
 listener "tcp" {
   address = "127.0.0.1:${api}"
   cluster_address = "127.0.0.1:${cluster}"
-  tls_disable = true
+  ${tls ? `tls_cert_file = "${part('cert')}"\n  tls_key_file = "${part('key')}"` : 'tls_disable = true'}
 }
 ${seal ?? ''}
 `,
