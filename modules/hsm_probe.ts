@@ -31,6 +31,7 @@ import {
   type PortWanted,
   pinSource,
   pinVariable,
+  placeText,
   portLook,
   portProblem,
   portResult,
@@ -127,7 +128,7 @@ export default defineModule({
 })({
   reads: (p, { here: local }, known) => {
     const files = fileReads(p)
-    const port = p.address === undefined ? undefined : portQuestion(p, p.address, files, known)
+    const port = p.address === undefined ? undefined : portQuestion(p, addressOf(p.address), files, known)
     return { ...files, port: port && portLook(port), ...libraryReads(p, local, known) }
   },
   plan: (p, answers) => {
@@ -139,7 +140,11 @@ export default defineModule({
     const reached = port ? portResult(port.look, port.wanted) : {}
     if (wrong) return fail(wrong.message, { ...wrong, result: reached })
     const warnings = port ? portWarnings(port.look, port.wanted) : []
-    const met = port ? [`${p.address}:${p.port} answers${p.tls ? `, by ${port.look.tls?.protocol}` : ''}`] : []
+    const met = port
+      ? [
+          `${placeText({ host: addressOf(p.address!), port: p.port })} answers${p.tls ? `, by ${port.look.tls?.protocol}` : ''}`,
+        ]
+      : []
     if (p.library === undefined) return { steps: [], result: reached, warnings, output: met.join() }
     const seen = answers.look ?? answers.here
     if (typeof seen !== 'object')
@@ -150,7 +155,7 @@ export default defineModule({
     const pin = pinSource(p, answers.variable)
     if (pin && 'message' in pin) return fail(pin.message, pin)
     if (seen.configTest && pin === undefined && !p.mechanisms && !p.keys)
-      return vendorSays(seen.configTest, reached, [...warnings])
+      return vendorSays(p, seen, reached, [...warnings])
     const { login } = answers
     const problem = before(p, seen) ?? wanting(p, seen, pin) ?? (login && behind(p, login))
     const result = { ...reached, ...resultOf(p, seen, login), way }
@@ -208,17 +213,25 @@ function missingFile(p: P, answers: object) {
       return fail(`there is no ${path} on the ${p.remote_src ? 'host' : 'controller'}`, {
         hint: p.remote_src ? 'a path of the host' : '`remote_src: true` takes it from the host',
       })
+    if (name === 'tls_ca' && !isPem(found.bytes))
+      return fail(`${path} holds no certificate in PEM`, {
+        hint: 'export it as PEM; from DER: `openssl x509 -inform DER -in … -out …`',
+      })
   }
   return undefined
 }
 
-/** Undefined as long as its files are not known. */
+/** What is none would be as if there were no CA. */
+const isPem = (bytes: Buffer) => /^-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----\r?$/m.test(fromBytes(bytes))
+
+/** Undefined as long as its files are not known, or where they can't be used. */
 function portQuestion(p: P, host: string, files: ReturnType<typeof fileReads>, known: Known): PortQuestion | undefined {
   const { port, timeout } = p
   if (!p.tls) return { host, port, timeout }
   const found = fileNames.map((name) => (files[name] ? known(files[name])?.bytes : undefined))
   if (fileNames.some((name, i) => files[name] && !found[i])) return undefined
   const [ca, cert, key, p12] = found
+  if (ca && !isPem(ca)) return undefined
   const password = p.tls_key_password
   const own = p12
     ? { p12: p12.toString('base64'), password }
@@ -232,8 +245,11 @@ function portWanted(p: P): PortWanted | undefined {
   if (p.address === undefined) return undefined
   const own = p.tls_p12 !== undefined || p.tls_cert !== undefined
   const tls = { trust: p.tls_ca !== undefined, serverName: p.tls_server_name, own }
-  return { host: p.address, port: p.port, ...(p.tls ? { tls } : {}) }
+  return { host: addressOf(p.address), port: p.port, ...(p.tls ? { tls } : {}) }
 }
+
+/** `[::1]` is as good as `::1`. */
+const addressOf = (address: string) => address.replace(/^\[(.*)\]$/, '$1')
 
 /** Why there is no login to be tried. */
 function before(p: P, look: HsmLook) {
@@ -328,14 +344,26 @@ function inWords(p: P, look: HsmLook, login: HsmLogin | undefined, way: string):
 }
 
 /** The vendor's own test is all there is. */
-function vendorSays({ path, status, said }: NonNullable<HsmLook['configTest']>, reached: object, warnings: string[]) {
+function vendorSays(p: P, { configTest, lacks }: HsmLook, reached: object, warnings: string[]) {
+  const { path, status, said } = configTest!
   const words = said.split('\n').filter((l) => l.trim() !== '')
   const result = { ...reached, way: 'configTest on the host', said }
   if (status !== 0)
-    return fail(`${path} says that the library does not work: ${words.at(-1) ?? `status ${status}`}`, {
-      hint: 'look at its configuration and at its log',
-      result,
-    })
+    return lacks && lacks.length > 0
+      ? fail(`${p.library} needs what the host does not have: ${lacks.join(', ')}`, {
+          hint: 'install the packages that bring them, or take the build for this version of OpenSSL',
+          result,
+        })
+      : fail(`${path} ${vendorsEnd(status, p.timeout)}: ${words.at(-1) ?? `status ${status}, and no word`}`, {
+          hint: 'look at its configuration and at its log',
+          result,
+        })
   const only = 'the host has no pkcs11-tool: only the vendor’s configTest was asked, and nobody logged in'
   return { steps: [], result, output: words.join('\n'), warnings: [...warnings, only] }
+}
+
+/** 124 and 137 are the time limit's. */
+function vendorsEnd(status: number, timeout: number): string {
+  if (status === 124 || status === 137) return `did not end within ${timeout} s, and may be waiting for the HSM`
+  return status > 128 ? `was ended by signal ${status - 128}` : 'says that the library does not work'
 }

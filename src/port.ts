@@ -18,7 +18,7 @@ export interface PortWanted {
 
 /** Why a port can't be used as it should be. */
 export function portProblem(look: PortLook, wanted: PortWanted): HsmProblem | undefined {
-  const place = `${wanted.host}:${wanted.port}`
+  const place = placeText(wanted)
   if (look.unreachable) {
     const hint = 'look at the address, at firewalls, and whether the HSM listens there'
     return { message: look.unreachable.message, hint: look.unreachable.hint ?? hint }
@@ -32,6 +32,11 @@ export function portProblem(look: PortLook, wanted: PortWanted): HsmProblem | un
       message: `our certificate ${ours.subject} expired on ${day(ours.until)}`,
       hint: 'have the CA of the HSM sign a new one',
     }
+  if (ours?.notYet)
+    return {
+      message: `our certificate ${ours.subject} is valid only from ${day(ours.from)}`,
+      hint: 'compare the clocks',
+    }
   if (tls.failed && tls.own) return noHandshake(place, tls.failed, 'with our certificate')
   if (tls.failed) return noHandshake(place, tls.failed, 'without a certificate')
   return serverProblem(place, tls, wanted.tls.serverName) ?? clientProblem(place, tls, wanted.tls.own)
@@ -42,6 +47,11 @@ function noHandshake(place: string, { code, message }: { code: string; message: 
     return { message: `${place} does not speak TLS`, hint: 'another port, or `tls: false`' }
   if (code === 'ETIMEDOUT')
     return { message: `${place} takes connections and does not answer to TLS`, hint: 'another port, or `tls: false`' }
+  if (/ECONNRESET|EPIPE/.test(code))
+    return {
+      message: `${place} ends the TLS handshake with a client ${shown}, and does not say why`,
+      hint: 'it may demand a client certificate, or another one; speak no TLS; or not let this address in: look at the log of the HSM',
+    }
   if (refusals.some(([pattern]) => pattern.test(code))) return refused(place, code, shown)
   if (/UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|NO_PROTOCOLS/.test(code))
     return { message: `${place} speaks only versions of TLS that are too old`, hint: 'update the HSM’s firmware' }
@@ -132,10 +142,13 @@ function unusable(said: string): HsmProblem {
 /** What may soon be wrong, or is not as safe as it could be. */
 export function portWarnings({ tls }: PortLook, { tls: wanted, host, port }: PortWanted): string[] {
   if (!tls || !wanted) return []
-  const place = `${host}:${port}`
+  const place = placeText({ host, port })
   const soon = [...tls.chain, ...(tls.own?.certificate ? [tls.own.certificate] : [])]
     .filter((c) => c.daysLeft < 30)
-    .map((c) => `the certificate ${c.subject} expires on ${day(c.until)}, in ${c.daysLeft} days`)
+    .map(
+      (c) =>
+        `the certificate ${c.subject} expires on ${day(c.until)}, in ${c.daysLeft} day${c.daysLeft === 1 ? '' : 's'}`,
+    )
   return [
     ...soon,
     ...(!wanted.trust ? [`nobody vouches for the certificate of ${place}: there is no \`tls_ca\``] : []),
@@ -160,6 +173,10 @@ export function portResult(look: PortLook, { host, port }: PortWanted): Record<s
     ...(own ? { accepted: own.accepted } : {}),
   }
 }
+
+/** `10.0.0.1:9100`, `[::1]:9100`. */
+export const placeText = ({ host, port }: { readonly host: string; readonly port: number }) =>
+  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 
 const day = (iso: string) => iso.slice(0, 10)
 const nameOf = ({ chain }: TlsLook) => [chain[0]?.subject, chain[0]?.names].filter((n) => n).join(', ')

@@ -25,26 +25,30 @@ test.after(() => {
   for (const server of servers) server.close()
 })
 
-async function listening(server: Server): Promise<number> {
+async function listening(server: Server, host = '127.0.0.1'): Promise<number> {
   servers.push(server)
   // it never sends anything, as an HSM does not
   server.on('tlsClientError', () => {})
   server.on('connection', (socket) => socket.on('error', () => {}))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(0, host, resolve))
   server.unref()
   return (server.address() as AddressInfo).port
 }
 
-const secure = (options: TlsOptions & Issued) => listening(createTls(options, (socket) => socket.on('error', () => {})))
+const secure = ({ host, ...options }: TlsOptions & Issued & { host?: string }) =>
+  listening(
+    createTls(options, (socket) => socket.on('error', () => {})),
+    host,
+  )
 const mutual = { requestCert: true, rejectUnauthorized: true, ca: authority.ca }
 const both = ['TLSv1.2', 'TLSv1.3'] as const
 
 /** What is wrong with it, what is warned of, and whether it lets us in. */
-async function tell(port: number, tls?: TlsQuestion) {
-  const question: PortQuestion = { host: '127.0.0.1', port, timeout: 3, ...(tls ? { tls } : {}) }
+async function tell(port: number, tls?: TlsQuestion, host = '127.0.0.1') {
+  const question: PortQuestion = { host, port, timeout: 3, ...(tls ? { tls } : {}) }
   const look = await portKind.call(question, new Channel(localConnection))
   const wanted: PortWanted = {
-    host: '127.0.0.1',
+    host,
     port,
     ...(tls ? { tls: { trust: tls.ca !== undefined, serverName: tls.serverName, own: tls.own !== undefined } } : {}),
   }
@@ -71,6 +75,29 @@ test('nothing there, something that is no TLS, something that is silent', async 
   assert.is((await tell(plain)).said, '')
   assert.match((await tell(plain, {})).said, /does not speak TLS/)
   assert.match((await tell(silent, {})).said, /takes connections and does not answer to TLS/)
+  const hasty = await listening(createServer((socket) => socket.destroy()))
+  assert.is((await tell(hasty)).said, '')
+  const shut =
+    /ends the TLS handshake with a client without a certificate, .* why \| it may demand a client certificate,/
+  assert.match((await tell(hasty, {})).said, shut)
+  assert.match((await tell(hasty, { own: client })).said, /ends the TLS handshake with a client with our certificate/)
+})
+
+test('an address of IPv6, and a name that nobody knows', async () => {
+  const port = await secure({ ...authority.issue('IP:::1'), host: '::1' })
+  const { said, warnings, look } = await tell(port, { ca: other.ca }, '::1')
+  assert.match(said, /signed the certificate of \[::1\]:\d+, which is by/)
+  assert.is(look.tls!.otherName, undefined)
+  assert.equal(
+    warnings.filter((w) => /not for this address/.test(w)),
+    [],
+  )
+  assert.is((await tell(port, { ca: authority.ca }, '::1')).said, '')
+  assert.match((await tell(9, undefined, '::1')).said, /^\[::1\]:9 refused the connection/)
+  assert.match(
+    (await tell(9, {}, 'no-such-hsm.invalid')).said,
+    /does not know the name in no-such-hsm\.invalid:9 \| check/,
+  )
 })
 
 for (const version of both) {
@@ -86,7 +113,7 @@ for (const version of both) {
       ['CN=test', 'CN=test authority'],
     )
     assert.ok(
-      warnings.every((w) => /expires on .* in [01] days/.test(w)),
+      warnings.every((w) => /expires on .* in [01] days?/.test(w)),
       warnings.join(),
     )
     assert.ok((await tell(port, {})).warnings.some((w) => /nobody vouches/.test(w)))
@@ -108,9 +135,11 @@ for (const version of both) {
     const p12 = p12Of(client, 'a password')
     assert.is((await tell(port, { ca: authority.ca, own: { p12, password: 'a password' } })).said, '')
     const foreign = await tell(port, { ca: authority.ca, own: other.issue('DNS:client') })
-    assert.match(foreign.said, /refuses a client with our certificate/)
+    assert.match(foreign.said, /(refuses a|ends the TLS handshake with a) client with our certificate/)
     const old = await tell(port, { ca: authority.ca, own: authority.issue('DNS:client', -1) })
     assert.match(old.said, /our certificate CN=test expired on|refuses a client with our certificate \(.*EXPIRED/)
+    const early = await tell(port, { ca: authority.ca, own: authority.issueEarly('DNS:client') })
+    assert.match(early.said, /our certificate CN=test is valid only from 2095-01-01 \| compare the clocks/)
   })
 }
 
@@ -127,6 +156,17 @@ test('a server that is not believed, has expired, has another name', async () =>
   )
   const expired = await secure(authority.issue('IP:127.0.0.1', -1))
   assert.match((await tell(expired, { ca: authority.ca })).said, /certificate CN=test of 127\.0\.0\.1:\d+ expired on/)
+  const early = await secure(authority.issueEarly('IP:127.0.0.1'))
+  assert.match(
+    (await tell(early, { ca: authority.ca })).said,
+    /certificate CN=test of 127\.0\.0\.1:\d+ is valid only from 2095-01-01 \| compare the clocks/,
+  )
+  const lasting = await secure(authority.issue('IP:127.0.0.1', 31))
+  const soon = (await tell(lasting, { ca: authority.ca })).warnings
+  assert.equal(
+    soon.map((w) => w.replace(/on \S+,/, 'on DATE,')),
+    ['the certificate CN=test authority expires on DATE, in 1 day'],
+  )
   const named = await secure(authority.issue('DNS:production'))
   const { said, warnings } = await tell(named, { ca: authority.ca })
   assert.is(said, '')

@@ -56,6 +56,11 @@ async function port(lab: Lab): Promise<void> {
       /there is no \/root\/none\.pem on the host/,
     )
     assert.match(failure(lab, tls({ port: 9 })), /:9\b.* \|/)
+    assert.match(failure(lab, tls({ address: '::1', port: 9 })), /^\[::1\]:9 .* \|/)
+    assert.match(
+      failure(lab, tls({ address: 'no-such-hsm.invalid' })),
+      /the host does not know the name in no-such-hsm\.invalid:9100 \| check its DNS/,
+    )
   } finally {
     server.kill()
   }

@@ -92,6 +92,15 @@ test('the vendor’s own tool, where there is no other', async () => {
   assert.is(result.way, 'configTest on the host')
   assert.is(warnings.length, 1)
   assert.match(await fails({}, said(1)), /configTest says that the library does not work: last words/)
+  assert.match(
+    await fails({}, said(124)),
+    /configTest did not end within 20 s, and may be waiting for the HSM: last words/,
+  )
+  assert.match(await fails({}, said(139)), /configTest was ended by signal 11: last words/)
+  const bare = { ...said(127), lacks: ['libssl.so.1.1'] }
+  assert.match(await fails({}, bare), /p11\.so needs what the host does not have: libssl\.so\.1\.1/)
+  const silent = { ...said(3), configTest: { path: '/lib/configTest', status: 3, said: '\n \n' } }
+  assert.match(await fails({}, silent), /does not work: status 3, and no word/)
   assert.match(await fails({ pin: 'pin-4711' }, said(0)), /no pkcs11-tool/)
 })
 
@@ -194,9 +203,10 @@ test('the port is looked at first, with the files of host or controller', async 
         ...given,
       },
     )
-  const files = { 'ca.pem': 'a ca', 'me.p12': 'a p12' }
+  const ca = '-----BEGIN CERTIFICATE-----\na ca\n'
+  const files = { 'ca.pem': ca, 'me.p12': 'a p12', 'ca.der': '0\x82 no PEM' }
   const own = { p12: Buffer.from('a p12').toString('base64'), password: 'secret-4711' }
-  const question = { tls: { ca: 'a ca', serverName: undefined, own } }
+  const question = { tls: { ca, serverName: undefined, own } }
   const given = { tls_ca: 'ca.pem', tls_p12: 'me.p12', tls_key_password: 'secret-4711' }
   const good = await asking(question, { tls: { ...tls, own: { accepted: true } } }, given, { files })
   assert.is(good.failed, undefined)
@@ -209,13 +219,17 @@ test('the port is looked at first, with the files of host or controller', async 
     accepted: true,
   })
   assert.is(good.plan!.output, 'hsm:9100 answers, by TLSv1.3')
-  const host = { '/ca.pem': 'a ca', '/me.p12': 'a p12' }
+  const host = { '/ca.pem': ca, '/me.p12': 'a p12' }
   const remote = { ...given, tls_ca: '/ca.pem', tls_p12: '/me.p12', remote_src: true }
   const refused = { ...tls, own: { accepted: false, because: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA' } }
   const foreign = await asking(question, { tls: refused }, remote, { host })
   assert.match(foreign.failed!, /hsm:9100 refuses a client with our certificate \(TLSV1_ALERT_UNKNOWN_CA\)/)
   const none = await asking(question, {}, { ...remote, tls_ca: '/none.pem' }, { host })
   assert.is(none.failed, 'there is no /none.pem on the host')
+  const der = await asking(question, {}, { ...given, tls_ca: 'ca.der' }, { files })
+  assert.is(der.failed, 'ca.der holds no certificate in PEM')
+  const bracketed = await asking({ host: '::1' }, {}, { address: '[::1]', tls: false })
+  assert.is(bracketed.plan?.output, '[::1]:9100 answers')
   const closed = await asking({}, { unreachable: { message: 'hsm:9100 refused the connection' } }, { tls: false })
   assert.is(closed.failed, 'hsm:9100 refused the connection')
   assert.is((await asking({}, {}, { tls: false })).failed, undefined)

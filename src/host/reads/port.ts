@@ -126,7 +126,10 @@ class Late extends Error {
 async function opened({ host, port, timeout }: PortQuestion, way: Way): Promise<Duplex> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Late(`${host}:${port} did not answer within ${timeout} s`)), timeout * 1000)
+    timer = setTimeout(
+      () => reject(new Late(`${host.includes(':') ? `[${host}]` : host}:${port} did not answer within ${timeout} s`)),
+      timeout * 1000,
+    )
   })
   const opening = way.connect(host, port)
   // one that comes too late is closed again
