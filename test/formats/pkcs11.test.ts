@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { explained, returnValues } from '../../src/formats/pkcs11/codes.ts'
 import { mechanismName, slotOf, troubleWords } from '../../src/formats/pkcs11/seen.ts'
 import { parseLibrary, parseMechanisms, parseObjects, parseSlots, toolTrouble } from '../../src/formats/pkcs11/tool.ts'
+import { hsmWords } from '../../src/vault/hsm-words.ts'
 
 /** As the standard's headers have them, up to 3.2. */
 const standard = `OK 0 CANCEL 1 HOST_MEMORY 2 SLOT_ID_INVALID 3 GENERAL_ERROR 5 FUNCTION_FAILED 6 ARGUMENTS_BAD 7 NO_EVENT 8
@@ -119,6 +120,13 @@ Data object 12
   )
 })
 
+test('what a server says of PKCS #11', () => {
+  assert.is(hsmWords('error: pkcs11: 0xE0: CKR_TOKEN_NOT_PRESENT')?.name, 'CKR_TOKEN_NOT_PRESENT')
+  assert.is(hsmWords('failed to log in: pkcs11: 0x80000383: ')?.name, 'CKR_VENDOR_DEFINED 0x80000383')
+  assert.is(hsmWords('pkcs11: CKR_OK'), undefined)
+  assert.is(hsmWords('no such path 0xE0'), undefined)
+})
+
 test('what went wrong', () => {
   const pin = toolTrouble(
     'login',
@@ -128,6 +136,11 @@ test('what went wrong', () => {
   assert.equal(pin, { at: 'C_Login', rv: 'CKR_PIN_INCORRECT' })
   const other = 'error: PKCS11 function C_Login failed: rv = unknown PKCS11 error (0x80000112)\n'
   assert.match(troubleWords(toolTrouble('login', 1, other)!).sentence, /0x80000112/)
+  const named = other.replace('unknown PKCS11 error', 'CKR_VENDOR_DEFINED')
+  assert.match(
+    troubleWords(toolTrouble('login', 1, named)!).sentence,
+    /^the vendor .* \(CKR_VENDOR_DEFINED 0x80000112 from C_Login\)$/,
+  )
   assert.equal(toolTrouble('loading', 134, ''), { at: 'loading', signal: 6 })
   assert.equal(toolTrouble('loading', 124, ''), { at: 'loading', late: true })
   assert.is(toolTrouble('loading', 0, 'warning: x'), undefined)

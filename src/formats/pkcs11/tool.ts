@@ -90,7 +90,9 @@ export function toolTrouble(at: string, status: number, stderr: string): Trouble
   if (status === 0) return undefined
   const [, call, rv] = /PKCS11 function (C_\w+).*? failed: rv = (?:unknown PKCS11 error|(CKR_\w+))/.exec(stderr) ?? []
   const number = /rv = .*?\((0x[0-9a-f]+)\)/i.exec(stderr)?.[1]
-  if (call !== undefined) return { at: call, rv: rv ?? number ?? 'unknown' }
+  // the vendor's own code tells more than that it is one
+  const named = rv === 'CKR_VENDOR_DEFINED' ? undefined : rv
+  if (call !== undefined) return { at: call, rv: named ?? number ?? 'unknown' }
   if (status === 124 || status === 137) return { at, late: true }
   if (status > 128) return { at, signal: status - 128 }
   const lines = stderr.split('\n').map((l) => l.trim())
