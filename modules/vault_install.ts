@@ -1,18 +1,15 @@
 import {
-  type Account,
   account,
   type Build,
   buildText,
   capabilities,
-  changeAccount,
-  changeGroup,
+  content,
   defineModule,
   type Entry,
   entry,
   type Failure,
   fail,
   followed,
-  type Group,
   group,
   isHsmBuild,
   isLesser,
@@ -47,6 +44,8 @@ import {
   sum,
   Unknown,
   UnknownValue,
+  vaultAccount,
+  vaultCompletion,
   vouchedBy,
   wayBarred,
 } from '../src/module.ts'
@@ -117,6 +116,11 @@ const params = {
     user_group: { type: 'string', default: 'vault', description: 'Its group, made where it is missing.' },
     home: { type: 'string', default: '/etc/vault.d', description: 'The home of a new user; it is not made.' },
     shell: { type: 'string', default: '/bin/false', description: 'The shell of a new user.' },
+    completion: {
+      type: 'boolean',
+      default: false,
+      description: 'Completes its commands in bash, for all users: by a line in /etc/bash_completion.d.',
+    },
     owner: { ...ownershipParams.owner, default: 'root' },
     group: { ...ownershipParams.group, default: 'root' },
     mode: { ...ownershipParams.mode, default: '0755' },
@@ -170,6 +174,8 @@ export default defineModule({
       other: path === undefined ? undefined : entry(path.replace(/[^/]+$/, (n) => (n === 'bao' ? 'vault' : 'bao'))),
       said,
       capabilities: path === undefined ? undefined : capabilities(path),
+      completion: path !== undefined && p.completion ? content(completionOf(path)) : undefined,
+      completionAt: path !== undefined && p.completion ? entry(completionOf(path)) : undefined,
       user: p.user === '' ? undefined : account(p.user),
       group: p.user === '' ? undefined : group(p.user_group),
     }
@@ -221,7 +227,10 @@ export default defineModule({
     const owned = placing.length > 0 && !source && a.capabilities !== ''
     const capable = capabilitySteps(p.capability, at, source || owned ? '' : a.capabilities, a.capabilities)
     if ('failed' in capable) return capable
-    const steps = [...accountSteps(p, a.user, a.group), ...made, ...placing, ...capable]
+    const completes = vaultCompletion(path, a.completionAt, a.completion, facts.umask)
+    if ('failed' in completes) return completes
+    const accounts = p.user === '' ? [] : vaultAccount(p.user, { ...p, group: p.user_group }, a.user, a.group)
+    const steps = [...accounts, ...made, ...placing, ...capable, ...completes]
     const told = resultOf(path, source ? undefined : now, wanted, verified.by)
     if (!source && said instanceof Unknown) return { steps, result: { ...told, product: said } }
     if (!source) return { steps, result: told, warnings: doubts(path, said as Said) }
@@ -237,6 +246,7 @@ export default defineModule({
 const isLocal = (p: P) => p.src !== undefined && !p.remote_src
 const sourceName = (p: P) => p.url ?? p.src!
 const pathOf = (p: P, binary: string) => `${p.dest === '/' ? '' : p.dest.replace(/\/+$/, '')}/${binary}`
+const completionOf = (path: string) => `/etc/bash_completion.d/${nameOf(path)}`
 const machine = (architecture: string) => (/^i[3-6]86$/.test(architecture) ? 'i686' : architecture)
 
 interface Wanted extends Release {
@@ -339,21 +349,6 @@ function directorySteps(p: P, dir: Entry): Step[] | Failure {
   if (stat) return stat.type === 'directory' ? [] : fail(`${p.dest} is no directory`)
   const want = ownershipOfNew({ owner: p.owner, group: p.group }, 0o755, true)
   return [...missingParents(dir), dir].map((m) => makeDirectory(m, want))
-}
-
-function accountSteps(p: P, user: Account | undefined, team: Group | undefined): Step[] {
-  if (p.user === '') return []
-  const g = p.user_group
-  const grouped = team
-    ? []
-    : [changeGroup(`add group ${g}`, ['groupadd', '-r', g], g, undefined, { name: g, gid: undefined, members: [] })]
-  if (user) return grouped
-  const argv = ['useradd', '-r', '-M', '-g', g, '-d', p.home, '-s', p.shell, p.user]
-  const after = {
-    ...{ name: p.user, uid: undefined, gid: team?.gid, comment: '', home: p.home, shell: p.shell },
-    ...{ groups: [], group: g, password: undefined, expires: undefined },
-  }
-  return [...grouped, changeAccount(`add user ${p.user}`, argv, p.user, after)]
 }
 
 /** @param now the file's capabilities when they are to be set. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { zipOf } from '../formats/make-archive.ts'
+import { newAuthority } from '../host/certificates.ts'
 import { baoRelease, whyNoServers } from './bao.ts'
 import { onHost, rootOf } from './hsm.ts'
 import type { Lab } from './lab.ts'
@@ -42,6 +43,28 @@ function sign(file: string): { key: string; signature: string; fingerprint: stri
   return { key: join(home, 'key.asc'), signature: join(home, 'sums.sig'), fingerprint }
 }
 
+/** Sends on from /moved/, and breaks off below /cut/. */
+const webServer = `import http.server, ssl, sys
+class Web(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        if self.path.startswith('/moved/'):
+            self.send_response(302)
+            self.send_header('Location', self.path[6:])
+            self.end_headers()
+        elif self.path.startswith('/cut/'):
+            self.send_response(200)
+            self.send_header('Content-Length', '1000000')
+            self.end_headers()
+            self.wfile.write(b'PK' * 1000)
+        else:
+            super().do_GET()
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain('own.pem')
+server = http.server.ThreadingHTTPServer((sys.argv[1], 8443), Web)
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+`
+
 labSuite(
   1,
   [
@@ -50,7 +73,7 @@ labSuite(
       async (lab) => {
         const { zip, sums, program } = baoRelease('2.6.2')
         const { key, signature, fingerprint } = sign(sums)
-        const params = { src: zip, checksums: sums, signature, key, fingerprint }
+        const params = { src: zip, checksums: sums, signature, key, fingerprint, completion: true }
         const predicted = runTasks(lab, 'check', install(params))
         assert.equal(predicted.statuses, ['changed'], predicted.text)
         const done = runTasks(lab, 'apply', install(params))
@@ -60,6 +83,12 @@ labSuite(
           state(lab),
           /^755 root:root \/usr\/local\/bin\/bao\n\/usr\/local\/bin\/bao cap_ipc_lock=ep\nvault:x:\d+:\d+::\/etc\/vault.d:\/bin\/false\n0\n$/,
         )
+        const completed = onHost(
+          lab,
+          'h1',
+          `bash -c '. /etc/bash_completion.d/bao; complete -p bao'; COMP_LINE='bao oper' COMP_POINT=8 ${bao}`,
+        )
+        assert.match(completed, /^complete -C '\/usr\/local\/bin\/bao' bao\n.*operator/s)
         assert.ok(spawnSync('cmp', [program, join(rootOf(lab, 'h1'), bao)]).status === 0)
         const asks = [
           { vault_install: params, register: 'it' },
@@ -175,6 +204,38 @@ labSuite(
         onHost(lab, 'h1', 'systemctl stop web')
         // what is there needs no fetching
         assert.equal(runTasks(lab, 'apply', install({ url, binary: 'bao', checksums: sums })).statuses, ['ok'])
+      },
+    ],
+    [
+      'a server of one’s own: its CA, where it sends on, what breaks off',
+      async (lab) => {
+        const { address } = lab.hosts[0]!
+        const authority = newAuthority()
+        const { cert, key } = authority.issue(`IP:${address}`)
+        const at = (name: string) => join(rootOf(lab, 'h1'), name)
+        writeFileSync(at('srv/own.pem'), cert + key, { mode: 0o600 })
+        writeFileSync(at('srv/web.py'), webServer)
+        onHost(
+          lab,
+          'h1',
+          `systemd-run -q --unit=own -p WorkingDirectory=/srv python3 web.py ${address}; rm ${bao}
+for i in 1 2 3 4 5 6 7 8 9; do curl -kso /dev/null https://${address}:8443/ && exit; sleep 0.3; done`,
+        )
+        const checksum = readFileSync(baoRelease('2.7.2').sums, 'utf8').slice(0, 64)
+        const from = (path: string) => {
+          const url = `https://${address}:8443/${path}/vault_2.7.2_linux_amd64.zip`
+          return runTasks(lab, 'apply', install({ url, binary: 'bao', checksum }))
+        }
+        const foreign = from('moved')
+        assert.match(foreign.tasks[0]!.message!, /could not be fetched: curl: \(60\) SSL certificate problem/)
+        writeFileSync(at('usr/local/share/ca-certificates/own.crt'), authority.ca)
+        onHost(lab, 'h1', 'update-ca-certificates')
+        const cut = from('cut')
+        assert.match(cut.tasks[0]!.message!, /could not be fetched: .*(transfer closed|end of file)/)
+        assert.is(lab.run('h1', ['test', '-e', bao]).status, 1)
+        const got = from('moved')
+        assert.equal(got.statuses, ['changed'], got.text)
+        assert.match(onHost(lab, 'h1', `${bao} version; systemctl stop own`), /^OpenBao v2\.7\.2 /)
       },
     ],
   ],

@@ -104,6 +104,21 @@ test('upgrades go, downgrades are refused', async () => {
   assert.match((await wants('1.15.0', {}, having('1.15.1', '', 'Segmentation fault'))).steps.join(), /^replace /)
 })
 
+test('completion is opted into', async () => {
+  const { steps, again, plan: made } = await wants('1.15.0', { completion: true }, having('1.15.0'))
+  assert.equal(steps, [
+    'create directory /etc',
+    'create directory /etc/bash_completion.d',
+    'create /etc/bash_completion.d/vault (39 bytes)',
+  ])
+  assert.equal(again, [])
+  assert.match(String(made!.steps[2]!.diff!.after), /^complete -C \/usr\/local\/bin\/vault vault\n$/)
+  const line = 'complete -C /usr/local/bin/vault vault\n'
+  const host = { ...having('1.15.0').host, '/etc/bash_completion.d/vault': file(line, { mode: 0o644 }) }
+  assert.equal((await wants('1.15.0', { completion: true }, { ...having('1.15.0'), host })).steps, [])
+  assert.equal((await wants('1.15.0', {}, having('1.15.0'))).steps, [])
+})
+
 test('an upgrade is what tasks behind it are told of', async () => {
   const { result } = await wants('1.15.1', {}, having('1.15.0'))
   assert.equal([result.release, result.version, result.edition], ['1.15.1', '1.15.1', ''])

@@ -74,7 +74,7 @@ function unpacking(source: ProgramSource, sh: Shell): string {
   const fetch =
     'archive' in source
       ? `z=${sh.word(source.archive)}`
-      : `z=$d/fetched; ${fetched(source.url, sh)} || { echo "it could not be fetched: $(tail -n 3 "$d/fetch")" >&2; exit 1; }`
+      : `z=$d/fetched; ${fetched(source.url, sh)} || { echo "it could not be fetched: $(grep '^curl: (' "$d/fetch" | tail -n 1 | grep . || tail -n 3 "$d/fetch")" >&2; exit 1; }`
   const check =
     source.sha256 === undefined
       ? ''
