@@ -33,9 +33,11 @@ import {
 
 const {
   bringUp,
+  clusterAddresses,
   initialise,
   isUp,
   joinCluster,
+  otherKey,
   peersOf,
   pgpKey,
   preflightParam,
@@ -181,9 +183,12 @@ export default defineModule({
     const server = serverOf(p, a.ca)
     if (state.initialized) return initialised(p, { server, state, kept: a.kept, path: a.place }, context)
     const peers = (a.peers ?? []) as readonly (VaultState | Refused)[]
-    const role = roleOf(p, server, a.config?.bytes?.toString('utf8'), peers)
+    const hcl = a.config?.bytes?.toString('utf8') ?? ''
+    const role = roleOf(p, server, hcl, peers)
     if (typeof role !== 'string') return role
-    const lost = sealProblem(p, state, () => preflightProblem(p.hsm!, a.hsmSeen!, a.hsmBehind, a.hsmVariable))
+    const lost =
+      sealProblem(p, state, () => preflightProblem(p.hsm!, a.hsmSeen!, a.hsmBehind, a.hsmVariable)) ??
+      (p.hsm && otherKey(p.hsm, hcl, p.config, state.product))
     if (lost) return lost
     if (role === 'join')
       return joining(
@@ -197,7 +202,14 @@ export default defineModule({
     const pgp = pgpKeysOf(p, a as unknown as Record<string, { bytes: Buffer } | undefined>)
     if ('failed' in pgp) return pgp
     const order: vaultInit.InitOrder = {
-      ...{ server, host: context.facts.hostname, product: state.product, version: state.version },
+      ...{
+        server,
+        peers: peersOf(server, hcl),
+        cluster: clusterAddresses(hcl),
+        host: context.facts.hostname,
+        product: state.product,
+        version: state.version,
+      },
       ...{ store: { path: a.place, recipients: p.recipients ?? [] }, autoUnseal: state.autoUnseal },
       ...{ shares: p.shares, threshold: p.threshold, patience: p.timeout, secret: context.secret, ...pgp },
     }

@@ -162,8 +162,11 @@ function explain(e: ErrorObject, path: string, schema: ParamSchema, span: Span):
       const near = didYouMean(name, Object.keys(schema.properties ?? {}))
       return { message: `\`${path}\` has no \`${name}\``, ...(near ? { hint: `did you mean \`${near}\`?` } : {}) }
     }
-    default:
-      return { message: `\`${path}\` ${e.message ?? 'is not valid'}` }
+    default: {
+      const empty = data === '' || (Array.isArray(data) && data.length === 0)
+      const message = `\`${path}\` ${e.message ?? 'is not valid'}`
+      return { message, ...(empty && schema.description ? { hint: schema.description } : {}) }
+    }
   }
 }
 

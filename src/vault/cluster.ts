@@ -10,7 +10,8 @@ export function joinsAt(hcl: string): string[] | undefined {
   return [...text.matchAll(/\bleader_api_addr"?\s*[=:]\s*"([^"]*)"/g)].map((m) => m[1]!.replace(/\/$/, ''))
 }
 
-function withoutComments(hcl: string): string {
+/** Texts that look like comments are left. */
+export function withoutComments(hcl: string): string {
   return hcl.replace(/"(?:[^"\\\n]|\\.)*"|\/\*[\s\S]*?\*\/|(?:#|\/\/)[^\n]*/g, (part) =>
     part.startsWith('"') ? part : ' ',
   )
@@ -22,15 +23,21 @@ export function peersOf(server: VaultServer, hcl: string): VaultServer[] {
   return [...new Set(others)].map((address) => ({ ...server, address }))
 }
 
+/** By which addresses a server and the others of its cluster are known: two of one cluster share some. */
+export function clusterAddresses(hcl: string): string[] {
+  const own = /\bapi_addr"?\s*[=:]\s*"([^"]*)"/.exec(withoutComments(hcl))?.[1]
+  return [...(joinsAt(hcl) ?? []), ...(own === undefined ? [] : [own.replace(/\/$/, '')])]
+}
+
 /** Whether a server begins a cluster or joins one. */
 export function roleOf(
   wish: { readonly role: 'auto' | 'first' | 'join'; readonly config: string },
   server: VaultServer,
-  hcl: string | undefined,
+  hcl: string,
   peers: readonly (VaultState | Refused)[],
 ): 'first' | 'join' | Failure {
   if (wish.role === 'join') return 'join'
-  if (hcl === undefined || joinsAt(hcl) === undefined) return 'first'
+  if (joinsAt(hcl) === undefined) return 'first'
   const at = peers.findIndex((s) => !isRefused(s) && s.initialized)
   if (at !== -1 && wish.role === 'auto') return 'join'
   if (at !== -1)

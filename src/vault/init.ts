@@ -1,8 +1,9 @@
 // What vault_init is made of.
 
-export { peersOf, roleOf } from './cluster.ts'
+export { clusterAddresses, peersOf, roleOf } from './cluster.ts'
 export { bringUp, type InitOrder, type InitSaid, initialise, joinCluster } from './initialise.ts'
 export { pgpKey } from './kept-keys.ts'
 export { type PreflightProblem, preflightParam, preflightProblem, preflightReads } from './preflight.ts'
 export { isUp, serverRuns, startingState, stateShown } from './ready.ts'
+export { otherKey } from './seal.ts'
 export { cannotUnseal, storeBlocked, unfinished } from './store-words.ts'

@@ -11,6 +11,9 @@ import { anonymous, isRefused, type VaultServer, vaultRequest } from './server.t
 /** How a server is to be initialised. */
 export interface InitOrder {
   readonly server: VaultServer
+  /** Those that it joins, as its configuration says, and by which addresses its cluster is known. */
+  readonly peers: readonly VaultServer[]
+  readonly cluster: readonly string[]
   readonly host: string
   readonly product: string
   readonly version: string
@@ -44,8 +47,32 @@ const failure = (why: string, hint?: string): CallEnd => ({
   output: said(hint === undefined ? {} : { hint }),
 })
 
-/** Initialises a server at most once. The store is taken before, and filled before anything is told. */
+/** The clusters that this run is beginning, by their addresses. */
+const begun = new Map<string, string>()
+
+/** Initialises a server at most once, and of a cluster one server. */
 export async function initialise(order: InitOrder, way: Way, signal: AbortSignal): Promise<CallEnd> {
+  const { server, cluster } = order
+  const other = cluster.map((address) => begun.get(address)).find((host) => host !== undefined)
+  if (other !== undefined) return failure(`${other} of the same cluster is being initialised: nothing was done`, aFirst)
+  for (const address of cluster) begun.set(address, order.host)
+  try {
+    const peers = await Promise.all(order.peers.map((peer) => initialisedNow(peer, way)))
+    const at = peers.indexOf(true)
+    if (at === -1) return await initialiseOne(order, way, signal)
+    return failure(
+      `${order.peers[at]!.address}, which ${server.address} joins, was initialised meanwhile: nothing was done`,
+      aFirst,
+    )
+  } finally {
+    for (const address of cluster) begun.delete(address)
+  }
+}
+
+const aFirst = 'on exactly one `role: first`, on the others `role: join`'
+
+/** The store is taken before, and filled before anything is told. */
+async function initialiseOne(order: InitOrder, way: Way, signal: AbortSignal): Promise<CallEnd> {
   const { server, store: place } = order
   let store: OpenStore
   try {
@@ -181,13 +208,20 @@ async function isInitialised(
   way: Way,
   late = false,
 ): Promise<boolean | { readonly unclear: string }> {
-  const ask = asking(anonymous(server), way)
   for (const end = Date.now() + longestThought * 1000; ; await new Promise((r) => setTimeout(r, 300))) {
-    const told = await ask('GET', 'sys/init')
+    const told = await initTold(server, way)
     const so = isRefused(told) ? undefined : told.data.initialized
     if (so === true || (so === false && (!late || Date.now() >= end))) return so
     if (Date.now() >= end) return { unclear: isRefused(told) ? told.refused : `it answers ${told.status}` }
   }
+}
+
+const initTold = (server: VaultServer, way: Way) => asking(anonymous(server), way)('GET', 'sys/init')
+
+/** One that does not answer is not. */
+async function initialisedNow(server: VaultServer, way: Way): Promise<boolean> {
+  const told = await initTold(server, way)
+  return !isRefused(told) && told.data.initialized === true
 }
 
 /** Unseals it where that is for people's keys, and waits until it is up. */

@@ -25,7 +25,7 @@ const { library, token_label, slot, pin, pin_file, pin_env, cfg, environment } =
   library: { type: 'string', description: 'The PKCS #11 library, absolute: the seal’s `lib`.' },
   token_label: { type: 'string', description: 'The token, by its label …' },
   slot: { type: 'integer', minimum: 0, description: '… or by its slot.' },
-  pin: { type: 'string', description: 'The PIN …' },
+  pin: { type: 'string', secret: true, description: 'The PIN …' },
   pin_file: {
     type: 'string',
     description: '… or the file of the host that holds it, as service_credential keeps a credential …',
@@ -51,6 +51,7 @@ export const preflightParam = {
       enum: ['sha1', 'sha224', 'sha256', 'sha384', 'sha512'],
       description: 'The seal’s, where its mechanism is RSA-PKCS-OAEP; sha256 without it.',
     },
+    hmac_mechanism: { type: 'string', description: 'How it signs; SHA256-HMAC without it.' },
     risk_lockout: {
       type: 'boolean',
       description: 'Logs in also where the token says that few tries of the PIN are left.',
@@ -72,6 +73,7 @@ export interface Preflight extends Omit<HsmParams, 'risk_lockout' | 'timeout'> {
   readonly hmac_key_label?: string | undefined
   readonly mechanism?: string | undefined
   readonly rsa_oaep_hash?: string | undefined
+  readonly hmac_mechanism?: string | undefined
   readonly generate_key?: boolean | undefined
   readonly risk_lockout?: boolean | undefined
 }
@@ -87,7 +89,7 @@ const trials = (p: Preflight): readonly KeyTrial[] => [
   },
   ...(p.hmac_key_label === undefined
     ? []
-    : [{ label: p.hmac_key_label, use: 'sign' as const, mechanism: mechanismName('SHA256-HMAC') }]),
+    : [{ label: p.hmac_key_label, use: 'sign' as const, mechanism: mechanismName(p.hmac_mechanism ?? 'SHA256-HMAC') }]),
 ]
 
 /** What is asked of the HSM, as far as that is known. */

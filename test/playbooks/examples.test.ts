@@ -21,10 +21,29 @@ test('an editor is told where the schemas are', () => {
   }
 })
 
+const filled = {
+  vault_hsm_pin: '4711',
+  vault_client_key_password: '4711',
+  vault_store_recipients: ['age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq'],
+}
+
+test('what an example leaves to be filled in is told before anything connects', () => {
+  const done = spawnSync(
+    process.execPath,
+    ['dist/main.js', 'validate', 'playbooks/site.yml', '-i', 'inventory/single'],
+    {
+      encoding: 'utf8',
+    },
+  )
+  assert.is(done.status, 4)
+  for (const name of ['client_key_password', 'hsm_pin', 'recipients'])
+    assert.match(done.stderr, new RegExp(`error\\[param\\]: \`${name}\``))
+})
+
 for (const playbook of playbooks)
   for (const [inventory, hosts] of inventories)
     test(`${playbook} is valid with the inventory ${inventory}/, once its secrets are there`, () => {
-      const secrets = ['-e', 'vault_hsm_pin=4711', '-e', 'vault_client_key_password=4711']
+      const secrets = ['-e', JSON.stringify(filled)]
       const argv = ['validate', `playbooks/${playbook}`, '-i', `inventory/${inventory}`, ...secrets]
       const done = spawnSync(process.execPath, ['dist/main.js', ...argv], { encoding: 'utf8' })
       assert.is(done.status, 0, done.stdout + done.stderr)

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { joinsAt, roleOf } from '../../src/vault/cluster.ts'
+import { clusterAddresses, joinsAt, roleOf } from '../../src/vault/cluster.ts'
 import { bodyOf, type InitOrder } from '../../src/vault/initialise.ts'
 import { type KeptKeys, keptKeys, parseKeys, pgpKey, printKeys } from '../../src/vault/kept-keys.ts'
 import type { VaultState } from '../../src/vault/ready.ts'
@@ -21,22 +21,25 @@ test('which others a configuration joins', () => {
 test('one begins a cluster, never beside one that is there', () => {
   const state = (initialized: boolean) => ({ initialized }) as VaultState
   const hcl = `retry_join { leader_api_addr = "http://a:8200" }\nretry_join { leader_api_addr = "${server.address}" }`
-  const role = (
-    wish: 'auto' | 'first' | 'join',
-    config: string | undefined,
-    ...peers: Parameters<typeof roleOf>[3]
-  ) => {
+  const role = (wish: 'auto' | 'first' | 'join', config: string, ...peers: Parameters<typeof roleOf>[3]) => {
     const found = roleOf({ role: wish, config: '/c' }, server, config, peers)
     return typeof found === 'string' ? found : found.failed
   }
-  assert.is(role('auto', undefined), 'first')
+  assert.is(role('auto', ''), 'first')
   assert.is(role('auto', 'storage "file" {}'), 'first')
   assert.match(role('auto', hcl, state(false)), /one of them has to be the first/)
   assert.match(role('auto', hcl, { refused: 'nobody answers' }), /one of them has to be the first/)
   assert.is(role('auto', hcl, state(true)), 'join')
   assert.is(role('first', hcl, state(false)), 'first')
   assert.match(role('first', hcl, state(true)), /^http:\/\/a:8200, which .* is initialised: this would begin a second/)
-  assert.is(role('join', undefined), 'join')
+  assert.is(role('join', ''), 'join')
+})
+
+test('by which addresses a cluster is known', () => {
+  const hcl = 'api_addr = "http://a:8200/"\nretry_join { leader_api_addr = "http://b:8200" }\n# api_addr = "http://c:1"'
+  assert.equal(clusterAddresses(hcl), ['http://b:8200', 'http://a:8200'])
+  assert.equal(clusterAddresses('{"api_addr":"http://a:8200"}'), ['http://a:8200'])
+  assert.equal(clusterAddresses('storage "file" { path = "/x" }'), [])
 })
 
 test('shares and threshold are always said, by the name that the seal wants', () => {

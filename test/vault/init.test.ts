@@ -1,70 +1,17 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { hostname, tmpdir } from 'node:os'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Channel } from '../../src/host/channel.ts'
-import { readStore } from '../../src/secrets/stored.ts'
 import { localConnection } from '../../src/transport/local.ts'
 import { initialise } from '../../src/vault/initialise.ts'
-import { parseKeys } from '../../src/vault/kept-keys.ts'
-import { type Ran, run } from '../engine/scratch.ts'
-import { whyNoServers } from '../lab/bao.ts'
-import { answers, type BareBao, bareBao, ownSeal, standIn, type Trick } from './bare-bao.ts'
+import { run } from '../engine/scratch.ts'
+import { answers, bareBao, ownSeal, standIn, type Trick } from './bare-bao.ts'
+import { apply, bare, check, init, isSilent, keysIn, lines, newStore, play, recipients, root } from './init-rig.ts'
 
 // Real servers, each with what can go wrong when it is initialised.
-
-const root = mkdtempSync(join(tmpdir(), 'init-'))
-process.on('exit', () => rmSync(root, { recursive: true, force: true }))
-const identity = await generateIdentity()
-const identityFile = join(root, 'identity')
-writeFileSync(identityFile, identity, { mode: 0o600 })
-const recipients = [await identityToRecipient(identity)]
-
-let stores = 0
-const newStore = () => {
-  const dir = mkdtempSync(join(root, 'store-'))
-  return join(dir, `keys-${++stores}.age`)
-}
-
-const play = (...tasks: object[]) => JSON.stringify([{ hosts: 'all', gather_facts: false, tasks }])
-const init = (address: string, store: string, more: object = {}) => ({
-  vault_init: { address, store, recipients, identity: identityFile, timeout: 20, config: '/none', ...more },
-})
-const lines = (ran: Ran) =>
-  ran.tasks.map(
-    (t) => `${t.status} ${t.changes.join('; ')}${t.message ? `: ${t.message}` : ''}${t.hint ? ` (${t.hint})` : ''}`,
-  )
-const apply = async (task: object) => {
-  const ran = await run('apply', play(task))
-  return { line: lines(ran).join(), ran }
-}
-const keysIn = async (store: string) => parseKeys((await readStore(store, identityFile)).content!)!
-
-/** Nothing that a server handed out is in what was told. */
-async function isSilent(store: string, ...runs: Ran[]): Promise<void> {
-  const { root_token, keys } = await keysIn(store)
-  const told = JSON.stringify(runs.map((r) => r.events))
-  for (const secret of [root_token, ...keys]) {
-    assert.ok(secret.length > 10)
-    for (const form of [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64').replace(/.=*$/, '')])
-      assert.not(told.includes(form))
-  }
-}
-
-async function bare(seal: string | undefined): Promise<BareBao> {
-  const bao = await bareBao({ seal })
-  await bao.start()
-  await answers(bao.address, bao.log)
-  return bao
-}
-
-const reason = whyNoServers()
-if (reason !== undefined) console.log(`SKIP servers that are initialised: ${reason}`)
-const check = (name: string, body: () => Promise<void>) => (reason === undefined ? test(name, body) : void 0)
-if (reason !== undefined) test.skip('servers that are initialised')
 
 check('a seal of its own: recovery keys go to the store, and a second run does nothing', async () => {
   const bao = await bare(ownSeal)
@@ -350,7 +297,16 @@ check('another run that was quicker, to the same store: it is not told to move t
   const server = { address: bao.address, tls: {}, namespace: undefined, token: undefined }
   const order = {
     ...{ server, host: 'h', product: 'OpenBao', version: '', store: { path: store, recipients }, autoUnseal: true },
-    ...{ shares: 1, threshold: 1, pgpKeys: undefined, rootTokenPgpKey: undefined, patience: 1, secret: () => {} },
+    ...{
+      peers: [],
+      cluster: [],
+      shares: 1,
+      threshold: 1,
+      pgpKeys: undefined,
+      rootTokenPgpKey: undefined,
+      patience: 1,
+      secret: () => {},
+    },
   }
   const channel = new Channel(localConnection)
   const end = await initialise(order, channel, new AbortController().signal)
@@ -383,53 +339,6 @@ check('a result that an interrupted run left beside is brought to its place', as
   alone()
   assert.is((await apply(init(bao.address, store))).line, 'ok ')
   await bao.kill()
-})
-
-check('of a cluster one is initialised, the others join; a second first is refused', async () => {
-  const first = await bare(ownSeal)
-  const joiners = await Promise.all([1, 2].map(() => bareBao({ seal: ownSeal, joins: [first.address] })))
-  for (const j of joiners) await j.start()
-  for (const j of joiners) await answers(j.address, j.log)
-  const [one, two] = joiners as [BareBao, BareBao]
-  const task = (bao: BareBao, more: object) => init(bao.address, newStore(), { config: bao.config, ...more })
-  // which one is the first nobody has said
-  assert.match((await apply(task(one, {}))).line, /one of them has to be the first/)
-  // it waits, and gives up
-  assert.match(
-    (await apply(task(one, { role: 'join', timeout: 1 }))).line,
-    /has not joined its cluster after 1 s.*would make a second one/,
-  )
-  assert.is((await one.ask('sys/init')).data.initialized, false)
-  const together = await Promise.all([
-    apply(task(first, { role: 'first' })),
-    apply(task(one, { role: 'join', store: undefined })),
-  ])
-  assert.match(together[0].line, /^changed/)
-  assert.is(together[1].line, 'ok ')
-  assert.is((await apply(task(two, { role: 'auto' }))).line, 'ok ')
-  assert.match(String((await two.ask('sys/leader')).data.leader_address), new RegExp(first.address))
-  // one that does not come to join must not be initialised beside
-  const key = `seal "static" {\n  current_key_id = "k2"\n  current_key = "${'ab'.repeat(32)}"\n}`
-  const alien = await bareBao({ seal: key, joins: [first.address] })
-  await alien.start()
-  await answers(alien.address, alien.log)
-  assert.match((await apply(task(alien, { role: 'first' }))).line, /is initialised: this would begin a second cluster/)
-  assert.match((await apply(task(alien, { role: 'auto', timeout: 2 }))).line, /has not joined its cluster/)
-  assert.is((await alien.ask('sys/init')).data.initialized, false)
-  for (const bao of [first, one, two, alien]) await bao.kill()
-})
-
-check('a cluster that people unseal', async () => {
-  const first = await bare(undefined)
-  const joiner = await bareBao({ joins: [first.address] })
-  await joiner.start()
-  await answers(joiner.address, joiner.log)
-  const store = newStore()
-  assert.match((await apply(init(first.address, store, { role: 'first' }))).line, /^changed/)
-  const joined = await apply(init(joiner.address, store, { role: 'join', config: joiner.config }))
-  assert.match(joined.line, /^(ok|changed)/, joined.line)
-  assert.is((await joiner.ask('sys/seal-status')).data.sealed, false)
-  for (const bao of [first, joiner]) await bao.kill()
 })
 
 test.run()

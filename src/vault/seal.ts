@@ -1,0 +1,48 @@
+import { type Failure, fail } from '../contract.ts'
+import { mechanismName } from '../formats/pkcs11/seen.ts'
+import { withoutComments } from './cluster.ts'
+import type { Preflight } from './preflight.ts'
+
+/** What a configuration says of its pkcs11 seal; undefined where it has none that can be read here. */
+export function sealIn(hcl: string): ReadonlyMap<string, string> | undefined {
+  const text = withoutComments(hcl)
+  const body =
+    /\bseal\s+"?pkcs11"?\s*\{((?:"(?:[^"\\]|\\.)*"|[^{}"])*)\}/.exec(text)?.[1] ??
+    /"pkcs11"\s*:\s*\[?\s*\{((?:"(?:[^"\\]|\\.)*"|[^{}"])*)\}/.exec(text)?.[1]
+  if (body === undefined) return undefined
+  const settings = body.matchAll(/\b(\w+)"?\s*[=:]\s*(?:"((?:[^"\\]|\\.)*)"|(\w+))/g)
+  return new Map([...settings].map(([, name, quoted, bare]) => [name!, quoted ?? bare!]))
+}
+
+/** Where the key that is looked at is not the one that the server will take: a look at another tells nothing of it.
+ * @param config where the configuration is.
+ * @param product OpenBao knows neither a second key nor `generate_key`. */
+export function otherKey(p: Preflight, hcl: string, config: string, product: string): Failure | undefined {
+  const seal = sealIn(hcl)
+  if (!seal) return undefined
+  const number = (text: string) => (/^\d+$/.test(text) ? String(Number(text)) : text)
+  const pairs: [setting: string, own: string | undefined, as?: (text: string) => string][] = [
+    ['lib', p.library],
+    ['token_label', p.token_label],
+    ['slot', p.slot === undefined ? undefined : String(p.slot), number],
+    ['key_label', p.key_label],
+    ...(product === 'Vault' ? [['hmac_key_label', p.hmac_key_label ?? ''] as [string, string]] : []),
+    ['mechanism', p.mechanism ?? 'AES-GCM', mechanismName],
+    ['rsa_oaep_hash', p.rsa_oaep_hash ?? 'sha256'],
+    ['hmac_mechanism', p.hmac_mechanism ?? 'SHA256-HMAC', mechanismName],
+  ]
+  for (const [setting, own, as = (text: string) => text] of pairs) {
+    const theirs = seal.get(setting)
+    if (theirs === undefined || own === undefined || as(theirs) === as(own)) continue
+    const here = setting === 'lib' ? 'library' : setting
+    return fail(
+      `the seal in ${config} has \`${setting}\` ${theirs}, \`hsm\` looks at ${own === '' ? 'none' : own}: a server whose key does not work would be lost`,
+      { hint: `the same in both: \`${here}: ${theirs}\` in \`hsm\`, or another seal` },
+    )
+  }
+  if (p.generate_key && !/^(true|1)$/i.test(seal.get('generate_key') ?? ''))
+    return fail(`the seal in ${config} has no \`generate_key\`, \`hsm\` has: the server makes no key`, {
+      hint: '`generate_key: false` in `hsm`, and a key made before',
+    })
+  return undefined
+}
