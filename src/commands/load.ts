@@ -46,10 +46,26 @@ export async function loadRun(playbooks: readonly (string | Source)[], options: 
     extra,
     target: { user: options.user, keyFile: options.privateKey },
   })
+  for (const d of unknownTags(loaded, [...options.tags, ...options.skipTags])) report(d)
   // what was not read of the inventory would be told again as what is missing
   for (const d of ready.diagnostics) if (whole || !ofInventory.has(d.code)) report(d)
   reportDiagnostics(diagnostics)
   return { plays: ready.plays, extra }
+}
+
+/** A tag that nobody has chooses nothing, and leaves nothing out: it may be misspelt. */
+function unknownTags(playbooks: readonly Playbook[], named: readonly string[]): Diagnostic[] {
+  const plays = playbooks.flatMap((p) => p.plays)
+  const tags = new Set(plays.flatMap((p) => [...p.tags, ...[...p.tasks, ...p.handlers].flatMap((t) => t.tags)]))
+  const words = ['all', 'tagged', 'untagged', 'always', 'never']
+  return [...new Set(named)]
+    .filter((tag) => !tags.has(tag) && !words.includes(tag))
+    .map((tag) => ({
+      code: 'tags',
+      severity: 'warning',
+      message: `no task has the tag \`${tag}\``,
+      hint: tags.size === 0 ? 'none has any' : `there are: ${[...tags].sort().join(', ')}`,
+    }))
 }
 
 const ofInventory = new Set(['hosts', 'no-hosts', 'limit', 'undefined-variable'])

@@ -113,4 +113,19 @@ test('handlers run whatever the tags', () => {
   assert.equal(tasks, ['a', 'h'])
 })
 
+test('a tag that no task has is told', () => {
+  rig.write('one.yml', '- hosts: h1\n  tasks:\n    - { debug: { msg: x }, tags: [web, db] }\n')
+  rig.write('none.yml', '- hosts: h1\n  tasks:\n    - { debug: { msg: x } }\n')
+  const told = (...args: string[]) => {
+    const { status, stderr } = rig.run(['apply', ...args])
+    assert.is(status, 0, stderr)
+    return stderr
+  }
+  assert.match(told('one.yml', '-t', 'wbe'), /no task has the tag `wbe`[\s\S]*there are: db, web/)
+  assert.match(told('one.yml', '--skip-tags', 'bd'), /no task has the tag `bd`/)
+  assert.match(told('none.yml', '-t', 'web'), /no task has the tag `web`[\s\S]*none has any/)
+  for (const args of ['-t web', '-t db,all', '--skip-tags tagged', '-t always,web'])
+    assert.not.match(told('one.yml', ...args.split(' ')), /has the tag/)
+})
+
 test.run()
