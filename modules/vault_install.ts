@@ -4,6 +4,7 @@ import {
   buildText,
   capabilities,
   content,
+  damageOf,
   defineModule,
   type Entry,
   entry,
@@ -195,6 +196,8 @@ export default defineModule({
     if ('failed' in verified) return verified
     if (isLocal(p) && verified.sha256 !== undefined && a.file!.sha256 !== verified.sha256)
       return fail(`the checksum of ${p.src} is ${a.file!.sha256}, not ${verified.sha256}`)
+    const damaged = wanted.member && damageOf(wanted.member)
+    if (damaged !== undefined) return fail(`${p.src}: ${damaged}`, { hint: 'fetch it again' })
     const path = pathOf(p, wanted.binary)
     const at = a.at!
     const place = placeOf(at, true)

@@ -3,7 +3,7 @@
 export { commandParams, commandPlan, commandReads } from './command-task.ts'
 export * from './contract.ts'
 export { edited } from './editing.ts'
-export { isZip, type Member, type PackedMember } from './formats/archive.ts'
+export { damageOf, isZip, type Member, type PackedMember } from './formats/archive.ts'
 export { type BlockEdit, editBlock } from './formats/block.ts'
 export { parseCapabilities, printCapabilities } from './formats/capabilities.ts'
 export { parseDuration } from './formats/duration.ts'

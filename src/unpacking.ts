@@ -87,10 +87,30 @@ export interface UnpackAnswers {
 /** The steps that bring what is below the destination to what the archive holds; members that are so already are left.
  * @param remote the archive where it lies on the host. */
 export function unpackSteps(
+  unpacking: Unpacking,
+  answers: UnpackAnswers,
+  want: Ownership,
+  remote?: Remote,
+): Step[] | Failure {
+  try {
+    return stepsOf(unpacking, answers, want, remote)
+  } catch (e) {
+    // a member is unpacked when it is wanted
+    if (e instanceof RangeError) return fail(e.message)
+    throw e
+  }
+}
+
+interface Remote {
+  readonly source: string
+  readonly options?: readonly string[]
+}
+
+function stepsOf(
   { members, keepOwners }: Unpacking,
   answers: UnpackAnswers,
   want: Ownership,
-  remote?: { readonly source: string; readonly options?: readonly string[] },
+  remote: Remote | undefined,
 ): Step[] | Failure {
   const dest = placeOf(answers.at, true)
   const wrong = members.map((m, i) => obstacle(m, answers.entries[i]!, dest.real)).find((w) => w !== undefined)

@@ -63,6 +63,17 @@ export function readArchive(bytes: Buffer): readonly PackedMember[] {
   return members
 }
 
+/** Why a member can't be unpacked; undefined where it can. */
+export function damageOf(member: Member): string | undefined {
+  try {
+    void member.sha256
+    return undefined
+  } catch (e) {
+    if (e instanceof RangeError) return e.message
+    throw e
+  }
+}
+
 const packers: readonly (readonly [magic: string, name: string])[] = [
   ['\xfd7zXZ\0', 'xz'],
   ['BZh', 'bzip2'],

@@ -121,6 +121,10 @@ test('a wrong checksum, a missing destination and what is no archive are errors'
   assert.match((await unpack({ dest: '/none' })).hint ?? '', /state: directory/)
   assert.is((await unpack({ src: 'no' }, { files: {} })).failed, 'there is no no on the controller')
   const bz = await unpack({}, { files: { 'p.tar': Buffer.from('BZh91AY') } })
+  const [zip, of] = [files['p.zip'], files['p.zip'].indexOf('z/a.txt') + 7]
+  const torn = Buffer.concat([zip.subarray(0, of), Buffer.from('#'), zip.subarray(of + 1)])
+  const damaged = await unpack({ src: 'torn.zip' }, { files: { 'torn.zip': torn } })
+  assert.match(damaged.failed ?? '', /the archive is damaged: z\/a\.txt cannot be unpacked/)
   assert.equal([bz.failed?.includes('bzip2'), bz.hint?.includes('remote_src')], [true, true])
 })
 

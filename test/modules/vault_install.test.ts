@@ -150,6 +150,14 @@ test('another product has to be allowed', async () => {
   assert.not.match(scriptOf(allowed), /test "\$a"/)
 })
 
+test('an archive that is damaged inside is told as such', async () => {
+  const whole = zip('1.15.0')
+  const at = whole.indexOf('vault') + 10
+  const torn = Buffer.concat([whole.subarray(0, at), Buffer.from([whole[at]! ^ 0xff]), whole.subarray(at + 1)])
+  const { failed } = await wants('1.15.0', {}, { ...bare, files: { [name('1.15.0')]: torn } })
+  assert.match(failed ?? '', /linux_amd64\.zip: the archive is damaged: vault cannot be unpacked/)
+})
+
 test('what an archive is for, and what it holds', async () => {
   const failed = async (params: object, files: Record<string, Buffer>) =>
     (await plan('vault_install', params, { ...bare, files })).failed
