@@ -60,6 +60,13 @@ test('a key that is there stays', async () => {
   assert.equal((await key({ label: 'r', type: 'rsa:2048' }, pair)).steps, [])
 })
 
+test('a key that is missing is not made anew where what it closed is there', async () => {
+  const opens = { label: 'k', opens: ['/data/core', '/lib/p11.so'] }
+  assert.match((await key(opens)).failed ?? '', /not on the token, and what it closed is there \(\/lib\/p11\.so\)/)
+  assert.equal((await key({ label: 'k', opens: ['/data/core'] })).steps, ['make the key k (AES:32) with /lib/p11.so'])
+  assert.equal((await key(opens, [aes])).steps, [])
+})
+
 test('what stands in the way is said', async () => {
   const says = async (...args: Parameters<typeof key>) => (await key(...args)).failed
   assert.match((await says({ label: 'k' }, [aes, { ...aes, id: '' }]))!, /there are 2 keys k/)
