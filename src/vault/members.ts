@@ -6,6 +6,7 @@ import type { CallEnd, CallStep, StepEnd } from '../host/step.ts'
 import { asking, vaultKind } from './kind.ts'
 import { isGood, type VaultSaid } from './said.ts'
 import { isRefused, type Refused, type VaultServer } from './server.ts'
+import { noServer } from './status.ts'
 import { unprovenYet } from './wrapping.ts'
 
 // A server as a member of a cluster on raft: who leads, who votes, and whether the others can do without it.
@@ -44,7 +45,8 @@ const clusterKind = vaultKind<Question, Cluster>({
   answer: async ({ server, node }, ask, way) => {
     const [seal, leader] = await Promise.all([ask('GET', 'sys/seal-status'), ask('GET', 'sys/leader')])
     if (isRefused(seal)) return seal
-    if (seal.data.sealed === true) return { refused: `${server.address} is sealed` }
+    if (typeof seal.data.sealed !== 'boolean') return noServer(seal, server)
+    if (seal.data.sealed) return { refused: `${server.address} is sealed` }
     if (isRefused(leader)) return leader
     const version = String(seal.data.version ?? '')
     const leads = leader.data.is_self === true || leader.data.ha_enabled === false

@@ -26,7 +26,7 @@ export function vaultSaid(answer: ApiAnswer, server: VaultServer, asked?: Asked)
   if (status >= 300 && status < 400)
     return {
       refused: `${address} is a standby and sends to ${headers.location ?? 'another server'}`,
-      hint: 'use the address of the active server',
+      hint: 'use the address of the active server; where that one does not answer, the cluster has lost its leader: see whether its members are up and unsealed',
     }
   if (status === 403) return denial(server, textsIn(all.errors), asked)
   if (status === 404 && namespace !== undefined && /namespace not found/i.test(errors))

@@ -1,6 +1,7 @@
 import type { Failure } from '../contract.ts'
 import { type Read, read } from '../host/read.ts'
 import { vaultKind } from './kind.ts'
+import type { VaultSaid } from './said.ts'
 import { anonymous, isRefused, type Refused, type VaultServer } from './server.ts'
 
 /** What a server says of itself, without a token. */
@@ -34,11 +35,7 @@ const statusKind = vaultKind<{ readonly server: VaultServer }, VaultStatus>({
     if (isRefused(seal)) return seal
     if (isRefused(health)) return health
     const { data } = seal
-    if (typeof data.sealed !== 'boolean' || typeof data.initialized !== 'boolean')
-      return {
-        refused: `what answers at ${server.address} is neither Vault nor OpenBao: it answers ${seal.status}${seal.errors === '' ? '' : `: ${seal.errors}`}`,
-        hint: 'check `address`, and whether it needs https',
-      }
+    if (typeof data.sealed !== 'boolean' || typeof data.initialized !== 'boolean') return noServer(seal, server)
     const [version = '', edition = ''] = String(data.version ?? health.data.version ?? '').split('+')
     const code = Object.entries(codes).find(([, as]) => as === health.status)
     return {
@@ -56,6 +53,20 @@ const statusKind = vaultKind<{ readonly server: VaultServer }, VaultStatus>({
   },
   difference: () => undefined,
 })
+
+/** What answers, and does not say whether it is sealed. */
+export function noServer({ status, errors }: VaultSaid, { address }: VaultServer): Refused {
+  // so do both where they run to have their storage mended
+  if (status === 404 && errors === '404 page not found')
+    return {
+      refused: `what answers at ${address} is neither Vault nor OpenBao, or runs in recovery mode (\`server -recovery\`): it answers 404`,
+      hint: 'check `address`; one that runs in recovery mode is started without it when its storage is mended',
+    }
+  return {
+    refused: `what answers at ${address} is neither Vault nor OpenBao: it answers ${status}${errors === '' ? '' : `: ${errors}`}`,
+    hint: 'check `address`, and whether it needs https',
+  }
+}
 
 /** Its health is asked so that no code means refused. */
 const codes: Readonly<Record<number, number>> = { 503: 299 }

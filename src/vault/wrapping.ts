@@ -6,6 +6,7 @@ import { ConnectError } from '../transport/stream.ts'
 import { vaultKind } from './kind.ts'
 import { errorsIn, isGood, vaultSaid } from './said.ts'
 import { anonymous, isRefused, type Refused, type VaultServer, vaultRequest } from './server.ts'
+import { unusable, type VaultStatus, vaultStatus } from './status.ts'
 
 // A token that is handed over wrapped: it can be unwrapped once, so who does so knows that nobody did before. **Used for
 // anything else it is used up too**, and what it held can't be had any more. That a token is one its looks do not tell: a server
@@ -71,7 +72,12 @@ const lookKind: CallKind<Question, Look | Refused> = {
 /** For what waits for a server: why it can't be asked with the token yet; undefined once it can. */
 export async function unprovenYet(server: VaultServer, way: Way): Promise<Refused | undefined> {
   const look = await lookAt({ server }, way)
-  if (isRefused(look)) return look
+  if (isRefused(look)) {
+    if (look.forGood) return look
+    const status = vaultStatus(server)
+    const no = unusable((await status.kind.call!(status.question, way)) as VaultStatus | Refused, server)
+    return no ? { refused: no.failed, ...(no.hint === undefined ? {} : { hint: no.hint }) } : look
+  }
   return look.holds === undefined
     ? undefined
     : { refused: 'the token is a wrapping token, and what waits unwraps none', hint: 'run this again', forGood: true }

@@ -98,11 +98,13 @@ async function useless(bao: Bao): Promise<void> {
   const message = async (more: object) =>
     (await apply(bao, [{ vault_node: { state: 'spare', ...more } }])).tasks[0]!.message
   // only raft's questions need one
-  if (bao.version === '2.7.2') assert.match((await message({ token: 'wrong-canary' }))!, /does not know the token/)
+  if (bao.version === '2.7.2') {
+    assert.match((await message({ token: 'wrong-canary' }))!, /does not know the token/)
+    // on raft it unseals itself again, at once
+    return
+  }
   await bao.seal()
   assert.match((await message({}))!, /is sealed/)
-  // on raft it unseals itself again
-  if (bao.version === '2.7.2') return
   const waited = (await apply(bao, [{ vault_node: { state: 'voter', timeout: 1 } }])).tasks[0]!
   assert.match(waited.message!, /is sealed, after 1 s/)
 }
