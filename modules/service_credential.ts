@@ -1,16 +1,21 @@
 import {
   type Content,
   content,
+  credentialMark,
   daemonReload,
   defineModule,
   type Entry,
+  encryptCredential,
+  encryptedCredential,
   entry,
   type Failure,
   fail,
   followed,
+  inTheWay,
   makeDirectory,
   missingParents,
   ownershipOfNew,
+  ownershipSteps,
   type Params,
   parentOf,
   placeFile,
@@ -39,7 +44,14 @@ const params = {
     path: {
       type: 'string',
       hostPath: true,
-      description: 'The file that keeps it, of root alone; `/etc/credstore/SERVICE.NAME` without it.',
+      description:
+        'The file that keeps it, of root alone; without it `/etc/credstore/SERVICE.NAME`, and of one that is encrypted `/etc/credstore.encrypted/SERVICE.NAME`.',
+    },
+    encrypted: {
+      type: 'boolean',
+      default: false,
+      description:
+        'It is kept encrypted with a key of the host (systemd 250 and later): a backup or a disk alone does not give it away.',
     },
     method: {
       type: 'string',
@@ -83,13 +95,17 @@ export default defineModule({
   notes: [
     'It does not restart the service: `restart_after` of systemd_unit does, exactly once.',
     'Measured on systemd 252 with OpenBao: a wrong PIN is tried once a start with `once`, and without it as often as StartLimitBurst allows. The price: a server that starts while its HSM is away stays down until it is started again.',
+    'One that is `encrypted` is text that only this host decrypts: its `path` is no `pin_file`. On its way it is for a moment in the session’s private directory on the host, as all that is secret is.',
     'In the environment other processes of the same user and root can read it. Older Vault takes a PIN only there (VAULT_HSM_PIN): `method: environment`.',
   ],
 })({
   reads: (p) => ({
     now: unit(unitName(p.service)),
     at: entry(pathOf(p)),
-    there: content(pathOf(p)),
+    there: p.encrypted ? undefined : content(pathOf(p)),
+    sealed: p.encrypted && p.state === 'present' ? encryptedCredential(pathOf(p), p.name) : undefined,
+    // as it was kept before `encrypted` was set, or taken away
+    before: p.path === undefined ? entry(defaultPath(p, !p.encrypted)) : undefined,
     dir: entry(parentOf(pathOf(p))),
     dropIn: entry(dropInOf(p)),
     text: content(dropInOf(p)),
@@ -110,7 +126,9 @@ export default defineModule({
     const file = credential
       ? Buffer.from(value)
       : Buffer.from(`${p.environment}="${value.replace(/["\\$`]/g, '\\$&')}"\n`)
-    const kept = keptSteps(a, file, facts.umask)
+    const kept = p.encrypted
+      ? sealedSteps(p, a, Buffer.from(value))
+      : keptSteps({ ...a, there: a.there! }, file, facts.umask)
     const bytes = Buffer.from(dropInText(p, credential))
     const written = placeFile({
       ...{ at: a.dropIn, now: a.text, bytes, umask: facts.umask, parents: 'make' },
@@ -121,7 +139,7 @@ export default defineModule({
     const isOther = !a.text.bytes?.equals(bytes)
     const reload = isOther || a.now.needsReload ? [daemonReload(reloaded(a.now, bytes))] : []
     return {
-      steps: [...kept, ...written, ...reload],
+      steps: [...kept, ...written, ...reload, ...gone([a.before])],
       result: resultOf(p, credential),
       warnings: doubts(p, value, a.dir),
     }
@@ -129,13 +147,21 @@ export default defineModule({
 })
 
 const plainName = (p: P) => unitName(p.service).replace(/\.service$/, '')
-const pathOf = (p: P) => p.path ?? `/etc/credstore/${plainName(p)}.${p.name}`
+const defaultPath = (p: P, encrypted: boolean) =>
+  `/etc/credstore${encrypted ? '.encrypted' : ''}/${plainName(p)}.${p.name}`
+const pathOf = (p: P) => p.path ?? defaultPath(p, p.encrypted)
 const dropInOf = (p: P) => `/etc/systemd/system/${unitName(p.service)}.d/credential-${p.name}.conf`
 
 function refusal(p: P, value: string, credential: boolean, version: number): Failure | undefined {
   if (credential && version < 247)
     return fail(`systemd ${version} has no credentials: they came with 247`, { hint: '`method: environment`' })
   if (value.includes('\0')) return fail('`value` holds a NUL')
+  if (p.encrypted && !credential)
+    return fail('a variable of the environment is not encrypted', { hint: 'leave out `encrypted`' })
+  if (p.encrypted && version < 250)
+    return fail(`systemd ${version} has no encrypted credentials: they came with 250`, {
+      hint: 'leave out `encrypted`',
+    })
   if (credential) return undefined
   if (p.environment === undefined)
     return fail(`systemd ${version} gives it in the environment: which variable?`, {
@@ -149,7 +175,7 @@ function dropInText(p: P, credential: boolean): string {
   const lines = [
     '# written by runbook (service_credential)',
     '[Service]',
-    credential ? `LoadCredential=${p.name}:${path}` : `EnvironmentFile=${path}`,
+    credential ? `LoadCredential${p.encrypted ? 'Encrypted' : ''}=${p.name}:${path}` : `EnvironmentFile=${path}`,
     ...(p.once ? ['RestartPreventExitStatus=1'] : []),
   ]
   return `${lines.join('\n')}\n`
@@ -161,26 +187,35 @@ interface Kept {
   readonly dir: Entry
 }
 
-/** The file with the secret, in a directory that nobody else may enter if it has to be made. */
+interface Sealed {
+  readonly at: Entry
+  readonly sealed: string | undefined
+  readonly dir: Entry
+}
+
+/** The directory, that nobody else may enter if it has to be made. */
+function directorySteps(dir: Entry): Step[] {
+  if (placeOf(dir, true).stat) return []
+  const parents = missingParents(dir).map((m) => makeDirectory(m, ownershipOfNew({}, 0o755, true)))
+  return [...parents, makeDirectory(dir, { mode: 0o700 })]
+}
+
+const want = { owner: 'root', group: 'root', mode: '0600' }
+
+/** The file with the secret. */
 function keptSteps({ at, there, dir }: Kept, bytes: Buffer, umask: string): Step[] | Failure {
-  const { stat } = placeOf(dir, true)
-  const made = stat
-    ? []
-    : [
-        ...missingParents(dir).map((m) => makeDirectory(m, ownershipOfNew({}, 0o755, true))),
-        makeDirectory(dir, { mode: 0o700 }),
-      ]
-  const want = { owner: 'root', group: 'root', mode: '0600' }
-  const steps = placeFile({
-    at,
-    now: there,
-    bytes,
-    want,
-    umask,
-    parents: made.length > 0 ? 'made' : undefined,
-    secret: true,
-  })
+  const made = directorySteps(dir)
+  const parents = made.length > 0 ? ('made' as const) : undefined
+  const steps = placeFile({ at, now: there, bytes, want, umask, parents, secret: true })
   return 'failed' in steps ? steps : [...made, ...steps]
+}
+
+/** The same, encrypted: the text of it is other each time, so that it is made anew only where something else is in it. */
+function sealedSteps(p: P, { at, sealed, dir }: Sealed, value: Buffer): Step[] | Failure {
+  const place = placeOf(at, false)
+  if (place.stat && place.stat.type !== 'file') return fail(`${at.path} is a ${place.stat.type}`)
+  if (place.stat && sealed === credentialMark(value)) return ownershipSteps(place, want)
+  return inTheWay(place) ?? [...directorySteps(dir), encryptCredential(place, p.name, value)]
 }
 
 /** The unit once systemd has read the drop-in; of one that is not there yet a drop-in changes nothing. */
@@ -189,10 +224,18 @@ function reloaded(now: Parameters<typeof unitAfter>[0], bytes: Buffer) {
   return { ...after, needsReload: false }
 }
 
-function absentSteps({ now, at, dropIn }: { now: Parameters<typeof unitAfter>[0]; at: Entry; dropIn: Entry }): Step[] {
-  const gone = [dropIn, at].filter((e) => e.stat).map((e) => remove(e))
+const gone = (entries: readonly (Entry | undefined)[]) => entries.flatMap((e) => (e?.stat ? [remove(e)] : []))
+
+interface There {
+  readonly now: Parameters<typeof unitAfter>[0]
+  readonly at: Entry
+  readonly before: Entry | undefined
+  readonly dropIn: Entry
+}
+
+function absentSteps({ now, at, before, dropIn }: There): Step[] {
   const reload = dropIn.stat || now.needsReload ? [daemonReload(reloaded(now, Buffer.alloc(0)))] : []
-  return [...gone, ...reload]
+  return [...gone([dropIn, at, before]), ...reload]
 }
 
 function resultOf(p: P, credential: boolean) {

@@ -184,8 +184,9 @@ export function loginProblem(login: HsmLogin, pinFile: string | undefined): HsmP
     return { message: `${pinFile} is empty`, hint: 'an empty PIN would count as a wrong one: it was not tried' }
   if (login.pin === 'unfit')
     return {
-      message: 'pkcs11-tool cannot take this PIN: it has several lines, a control character, or more than 126 bytes',
-      hint: 'it would try another one: this was not tried',
+      message:
+        'what logs in cannot take this PIN: it has several lines, a control character, or, for pkcs11-tool, more than 126 bytes',
+      hint: 'it would try another one: this was not tried. A file that systemd-creds encrypted is no `pin_file`',
     }
   if (login.pin === 'no way')
     return {

@@ -163,6 +163,7 @@ function login(api: Api, q: HsmLoginQuestion): HsmLogin {
   const lineBreak = pin.endsWith('\n') ? { lineBreak: true as const } : {}
   pin = pin.replace(/\n$/, '')
   if (pin === '') return { ...none, ...lineBreak, pin: 'empty' }
+  if (/[\n\0]/.test(pin)) return { ...none, ...lineBreak, pin: 'unfit' }
   try {
     const p = opened(api, q.library)
     const slot = handleOf(p, q.token)

@@ -20,6 +20,7 @@ export {
   sum,
   sumFor,
 } from './reads/content.ts'
+export { credentialMark, encryptedCredential } from './reads/credential.ts'
 export {
   type Entry,
   entry,
@@ -42,6 +43,7 @@ export { changeAccount, changeGroup, makeHome } from './steps/account.ts'
 export type { Attributes } from './steps/attributes.ts'
 export { setCapabilities } from './steps/capabilities.ts'
 export { type Command, runCommand } from './steps/command.ts'
+export { encryptCredential } from './steps/credential.ts'
 export {
   backupFile,
   copyFile,

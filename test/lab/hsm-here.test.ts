@@ -120,6 +120,14 @@ check('a wrong PIN, tried once; then the token says so', () => {
   assert.not.ok(existsSync(`${locked}.logins`))
 })
 
+check('a file that holds more than a PIN is not tried', () => {
+  const at = join(dir, 'pin')
+  writeFileSync(at, `${pin}\n`, { mode: 0o600 })
+  works({ pin_env: undefined, pin_file: at }, /ends in a line break/)
+  writeFileSync(at, `${pin}\nand more\n`)
+  fails({ pin_env: undefined, pin_file: at }, /cannot take this PIN: it has several lines.*\n.*not tried/s)
+})
+
 check('a library that crashes, hangs, lacks something or is none takes nothing down', () => {
   const made = (does: 'aborts' | 'hangs' | 'lacks') => {
     const at = join(dir, `${does}.so`)

@@ -162,6 +162,35 @@ labSuite(
       },
     ],
     [
+      'encrypted with a key of the host, and as it is for the service alone',
+      async (lab) => {
+        const probe = `[Service]\nType=oneshot\nExecStart=/bin/sh -c 'cat "$CREDENTIALS_DIRECTORY"/pin >/run/sealed'\n`
+        const unit = { systemd_unit: { name: 'sealed', content: probe, state: 'restarted' } }
+        const at = '/etc/credstore.encrypted/sealed.pin'
+        const given = (value: string, more: object = {}) => ({
+          service_credential: { service: 'sealed', name: 'pin', value, encrypted: true, ...more },
+        })
+        runTasks(lab, 'apply', [given(token.pin, { encrypted: false })])
+        const done = runTasks(lab, 'apply', [given(token.pin), unit])
+        assert.equal(done.statuses, ['changed', 'changed'], done.text)
+        assert.ok(done.tasks[0]!.changes.includes('remove /etc/credstore/sealed.pin'), done.text)
+        assert.is(onHost(lab, 'h1', 'cat /run/sealed; rm /run/sealed'), token.pin)
+        assert.is(onHost(lab, 'h1', `stat -c '%a %U' ${at}; grep -c '${token.pin}' ${at} || :`), '600 root\n0\n')
+        const again = runTasks(lab, 'apply', [given(token.pin)])
+        assert.equal([again.statuses, again.trips], [['ok'], 0], again.text)
+        // of another name, and damaged: neither decrypts
+        onHost(lab, 'h1', `printf %s '${token.pin}' | systemd-creds encrypt --with-key=host --name=other - - >${at}`)
+        assert.equal(runTasks(lab, 'check', [given(token.pin)]).statuses, ['changed'])
+        onHost(lab, 'h1', `echo nothing >${at}`)
+        assert.equal(runTasks(lab, 'apply', [given(other), unit]).statuses, ['changed', 'changed'])
+        assert.is(onHost(lab, 'h1', 'cat /run/sealed; rm /run/sealed'), other)
+        assert.equal(leaks(lab), [])
+        const gone = given(other, { state: 'absent' })
+        assert.equal(runTasks(lab, 'apply', [gone]).statuses, ['changed'])
+        assert.equal(runTasks(lab, 'apply', [gone]).statuses, ['ok'])
+      },
+    ],
+    [
       'in the environment where a program takes it nowhere else; away again',
       async (lab) => {
         const pin = String.raw`a "b" $c \d 'e' #f`

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Unit, unit } from '../../src/module.ts'
+import { credentialMark, encryptedCredential, type Unit, unit } from '../../src/module.ts'
 import { type Given, plan, scriptOf } from './plan.ts'
 import { directory, file } from './world.ts'
 
@@ -92,6 +92,48 @@ test('in the environment where systemd is older or the author says so', async ()
     ),
     { numRuns: 100 },
   )
+})
+
+const sealedPath = '/etc/credstore.encrypted/vault.hsm-pin'
+const sealed = (value: string | undefined, params: object = {}, host: Given['host'] = {}, systemd_version = 252) =>
+  of(
+    { encrypted: true, ...params },
+    {
+      facts: { systemd_version },
+      host: { '/etc/systemd/system': directory(), ...host },
+      answers: [
+        [unit('vault.service'), running],
+        [
+          encryptedCredential(sealedPath, 'hsm-pin'),
+          value === undefined ? undefined : credentialMark(Buffer.from(value)),
+        ],
+      ],
+    },
+  )
+
+test('encrypted: made anew only where something else is in it', async () => {
+  const made = await sealed(undefined)
+  assert.equal(made.steps, [
+    'create directory /etc/credstore.encrypted',
+    `create ${sealedPath}, encrypted with the host's key`,
+    'create directory /etc/systemd/system/vault.service.d',
+    `create ${dropIn} (150 bytes)`,
+    'systemctl daemon-reload',
+  ])
+  assert.equal(made.again, [])
+  assert.match(bytesOf(made, dropIn), /^LoadCredentialEncrypted=hsm-pin:\/etc\/credstore\.encrypted\/vault\.hsm-pin$/m)
+  assert.not.match(made.plan!.steps.map(scriptOf).join(), /4711/)
+  const host = { [sealedPath]: file('text', { mode: 0o600 }), [dropIn]: file(bytesOf(made, dropIn)) }
+  assert.equal((await sealed('47110815', {}, host)).steps, [])
+  assert.equal((await sealed('other', {}, host)).steps, [`replace ${sealedPath}, encrypted with the host's key`])
+  // the plain one does not stay
+  const both = { ...host, [path]: file('47110815', { mode: 0o600 }) }
+  assert.equal((await sealed('47110815', {}, both)).steps, [`remove ${path}`])
+  assert.equal((await sealed('47110815', { state: 'absent' }, both)).steps, [
+    ...[`remove ${dropIn}`, `remove ${sealedPath}`, `remove ${path}`, 'systemctl daemon-reload'],
+  ])
+  assert.match((await sealed(undefined, {}, {}, 249)).failed!, /came with 250/)
+  assert.match((await sealed(undefined, { method: 'environment' })).failed!, /is not encrypted/)
 })
 
 test('what cannot be is said', async () => {
