@@ -19,6 +19,7 @@ import {
   vaultParams,
   vaultRoundTrip,
   vaultServer,
+  vaultSettled,
   vaultStatus,
 } from '../src/module.ts'
 
@@ -82,10 +83,10 @@ export default defineModule({
     return {
       steps: [step],
       result: { engine: mount, external_entropy: true },
-      settle: ([end]) =>
-        end!.outcome === 'done'
-          ? { result: { encrypts: true } }
-          : { result: { encrypts: false }, ...withWords(fail(`${step.summary}: ${end!.stderr.toString('utf8')}`)) },
+      settle: (ends) => {
+        const said = vaultSettled([step])(ends)
+        return { ...said, result: { encrypts: said.failed === undefined } }
+      },
     }
   },
 })

@@ -48,7 +48,7 @@ export default defineModule({
   differences: [
     '`state: drained`, `exclude_hosts` and `active_connection_states` are not there.',
     '`register` gives no `match_groups`; the expression is read by grep -P, or where a host has none by grep -E, line by line.',
-    'It may wait for a `url` too.',
+    'It may wait for a `url` too; that http is used for https, or the other way round, is not waited out.',
   ],
 })({
   reads: (p) => ({
