@@ -106,8 +106,8 @@ export default defineModule({
       p.program &&
       notTaken(
         { product: p.program.product, edition: p.program.edition ?? '', release: p.program.release },
-        stanzas,
-        p.disable_mlock,
+        [...stanzas, ...objectsOf(p)],
+        p.disable_mlock ?? (p.settings?.disable_mlock as boolean | undefined),
       )
     if (wrong?.length) return fail(wrong.join('; '), { hint: 'leave it out, or install a program that has it' })
     const bytes = print(p, stanzas)
@@ -129,11 +129,13 @@ export default defineModule({
   },
 })
 
-/** Warnings (2) are no failure, nor is a program that is not there. Vault has no such command. */
+/** What it says to ignore is a failure; another warning (2) is none, nor is a program that is not there. Vault has no such
+ * command. */
 const validation = (program: string) => ['sh', '-c', looksAtIt, 'sh', program, '%s']
 
 // its colours are left out, with its name and release
-const looksAtIt = `o=$("$1" operator validate-config -config="$2" 2>&1); test $? = 1 || exit 0
+const looksAtIt = `o=$("$1" operator validate-config -config="$2" 2>&1); r=$?
+case $r$o in 1*|2*'Unknown or unsupported'*);; *) exit 0; esac
 sed '1d; s/.*Validate Config: //' <<.
 $o
 .
@@ -147,6 +149,20 @@ function secretsIn(value: HclValue, name = ''): string[] {
   if (typeof value === 'object' && value !== null)
     return Object.entries(value).flatMap(([key, v]) => secretsIn(v as HclValue, key))
   return secretName.test(`${name} =`) && value !== undefined && value !== null ? [String(value)] : []
+}
+
+/** What stands in `settings` as an object is a stanza to whoever reads it. */
+const objectsOf = ({ settings = {} }: P): HclBlock[] =>
+  Object.entries(settings).flatMap(([type, value]) =>
+    typeof value === 'object' && value !== null
+      ? [{ type, labels: Object.keys(value).slice(0, 1), body: { attributes: firstOf(value), blocks: [] } }]
+      : [],
+  )
+
+/** The settings below its label, where it has one. */
+function firstOf(value: object): Body {
+  const first = Object.values(value)[0]
+  return typeof first === 'object' && first !== null ? first : {}
 }
 
 /** All stanzas in the order in which they are written. */

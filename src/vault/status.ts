@@ -13,7 +13,7 @@ export interface VaultStatus {
   readonly edition: string
   readonly initialized: boolean
   readonly sealed: boolean
-  /** What its health answered: 200 active, 429 standby, 472 and 530 of no use, 473 standby that answers, 501, 503. */
+  /** What its health answered: 200 active, 429 standby, 472 and 530 of no use, 473 standby that answers, 474 standby that does not reach the active one, 501, 503. */
   readonly health: number
   /** The seal's name. Vault says that of its recovery keys here once it is unsealed: ask `autoUnseal`. */
   readonly sealType: string
@@ -100,6 +100,8 @@ export function unusable(status: VaultStatus | Refused, server: VaultServer): Fa
     }
   if (status.health === 472)
     return { failed: `${address} is a standby for disasters and answers nothing else`, hint: 'use its primary' }
+  if (status.health === 474)
+    return { failed: `${address} is a standby that does not reach the active server`, hint: 'its log says why not' }
   if (status.health === 530) return { failed: `${address} was removed from its cluster` }
   return undefined
 }

@@ -307,9 +307,11 @@ function tearDown(dir: string): void {
   rmSync(dir, { recursive: true, force: true })
 }
 
-function readOwner(dir: string): string | undefined {
+const readOwner = (dir: string) => readText(join(dir, 'owner'))
+
+function readText(path: string): string | undefined {
   try {
-    return readFileSync(join(dir, 'owner'), 'utf8')
+    return readFileSync(path, 'utf8')
   } catch {
     return undefined
   }
@@ -318,10 +320,31 @@ function readOwner(dir: string): string | undefined {
 /** Takes down what runs left that ended without doing so. */
 export function sweep(): void {
   if (!existsSync(runs)) return
-  for (const block of readdirSync(runs)) {
-    const owner = readOwner(join(runs, block))
-    if (owner === undefined || owner === 'kept' || existsSync(`/proc/${owner}`)) continue
-    tearDown(join(runs, block))
+  for (const dir of readdirSync(runs).map((block) => join(runs, block))) {
+    // whoever else sweeps it may have done so since, and somebody may have claimed the block anew
+    if (isLeft(dir) && takeBroom(dir)) {
+      if (isLeft(dir)) tearDown(dir)
+      else rmSync(broomOf(dir), { force: true })
+    }
+  }
+}
+
+function isLeft(dir: string): boolean {
+  const owner = readOwner(dir)
+  return owner !== undefined && owner !== 'kept' && !existsSync(`/proc/${owner}`)
+}
+
+const broomOf = (dir: string) => join(dir, 'sweeper')
+
+/** One at a time. */
+function takeBroom(dir: string): boolean {
+  const sweeper = readText(broomOf(dir))
+  if (sweeper !== undefined && !existsSync(`/proc/${sweeper}`)) rmSync(broomOf(dir), { force: true })
+  try {
+    writeFileSync(broomOf(dir), String(process.pid), { flag: 'wx' })
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -115,6 +115,11 @@ test('what the program would ignore is a failure, before anything is written', a
   assert.is(await failed({ storage: { file: { path: '/d' } } }, { ...bao, release: '2.6.2' }), '')
   assert.match(await failed({ stanzas: [{ type: 'lisener' }] }, bao), /knows no stanza `lisener`/)
   assert.match(await failed({ disable_mlock: false }, bao), /it would not start/)
+  // by the other door
+  assert.match(await failed({ settings: { disable_mlock: false } }, bao), /it would not start/)
+  assert.match(await failed({ settings: { entropy: { seal: { mode: 'x' } } } }, bao), /no entropy augmentation/)
+  assert.match(await failed({ settings: { seal: { pkcs11: { generate_key: 'true' } } } }, bao), /no `generate_key`/)
+  assert.is(await failed({ settings: { log_level: 'info', listener: { tcp: { address: 'x' } } } }, bao), '')
 })
 
 test.run()
