@@ -68,6 +68,13 @@ const params = {
       items: { type: 'string', pattern: '^/|<%' },
       description: 'Absolute paths: when one of them is newer than the start of the service, it is restarted.',
     },
+    restart: {
+      type: 'string',
+      enum: ['now', 'later'],
+      default: 'now',
+      description:
+        'When `restart_after` restarts it. `later`: not by this task; what runs is left running, and `restart_required` of the result is true.',
+    },
     watch: {
       type: 'number',
       minimum: 0,
@@ -103,6 +110,9 @@ export default defineModule({
     enabled: true
     state: started
     restart_after: [/etc/vault.d/vault.hcl]`,
+  notes: [
+    '`restart_required` of the result is true where a service runs that is older than one of the paths in `restart_after`, and is not restarted. It goes by what is on the host, so that what an earlier run left to be done is seen too.',
+  ],
 })({
   reads: (p) => ({
     now: unit(unitName(p.name)),
@@ -129,7 +139,11 @@ export default defineModule({
     return {
       steps,
       settle: (ends: readonly StepEnd[]) => settled(steps, ends, warnings),
-      result: { name: unitName(p.name), ...(bytes ? { path: pathOf(p) } : {}) },
+      result: {
+        name: unitName(p.name),
+        ...(bytes ? { path: pathOf(p) } : {}),
+        restart_required: p.restart_after !== undefined && isLeftOutdated(p, a.now, newest),
+      },
       warnings,
     }
   },
@@ -213,7 +227,17 @@ function runState(
   else if (p.state === 'stopped') (isUp || isRestarting(now)) && run('stop', { active: 'inactive', sub: undefined })
   else if (p.state === 'started' && !isUp) run('start', up, over || undefined)
   else if (p.state === 'reloaded') run(isUp ? 'reload' : 'start', isUp ? {} : up, true)
-  else if (isUp && now.startedAt !== undefined && newest > now.startedAt) run('restart', up)
+  else if (p.restart === 'now' && isOutdated(now, newest)) run('restart', up)
+}
+
+/** It was started before the newest of the watched files was written. */
+const isOutdated = (now: Unit, newest: number) =>
+  isRunning(now) && now.startedAt !== undefined && newest > now.startedAt
+
+/** … and this task leaves it so. */
+function isLeftOutdated(p: P, now: Unit, newest: number): boolean {
+  const leaves = p.state === 'reloaded' || (p.restart === 'later' && (p.state ?? 'started') === 'started')
+  return leaves && isOutdated(now, newest)
 }
 
 /** One that ends again and again waits for its next start: it does not run. */

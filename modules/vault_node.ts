@@ -4,6 +4,7 @@ import {
   clusterSettled,
   clusterShown,
   defineModule,
+  type Failure,
   fail,
   isRefused,
   knownLocals,
@@ -13,6 +14,7 @@ import {
   stepDown,
   Unknown,
   untilBack,
+  untilSpare,
   unusable,
   vaultCluster,
   vaultLocals,
@@ -37,7 +39,12 @@ export default defineModule({
         type: 'string',
         description: 'Its id in the cluster; without it the member that is at the host of `address`.',
       },
-      timeout: { type: 'integer', minimum: 1, default: 60, description: 'Seconds until it has to be so.' },
+      timeout: {
+        type: 'integer',
+        minimum: 0,
+        description: 'Seconds until it has to be so; without it 60, and for `spare` 0.',
+      },
+      way_out: { type: 'string', description: 'What else is said to be done where it is not so.' },
       ...vaultParams,
     },
     required: ['state'],
@@ -65,20 +72,22 @@ export default defineModule({
     const asked = vaultServer(p, a, context)
     const server = p.state === 'voter' && asked.unproven ? { ...asked, token: asked.unproven } : asked
     const no = unusable(a.status, server)
-    if (no && p.state !== 'voter') return no
-    if (server.token === undefined) return noToken(p, a)
+    const failing = ({ failed, hint }: Failure) => fail(failed, hintOf(hint, p.way_out))
+    if (no && p.state !== 'voter') return failing(no)
+    if (server.token === undefined) return failing(noToken(p, a))
     const read = vaultCluster(server, p.node)
     if (p.state === 'voter') {
       const isBack = !no && !asked.unproven && !isRefused(a.cluster) && !awayFrom(a.cluster!, server)
       if (isBack) return { steps: [], result: clusterShown(a.cluster as Cluster) }
-      return planOf(untilBack(server, read, p.timeout))
+      return planOf(untilBack(server, read, p.timeout ?? patience), p.way_out)
     }
-    if (isRefused(a.cluster)) return refusal(a.cluster)
+    if (isRefused(a.cluster)) return failing(refusal(a.cluster))
     const cluster = a.cluster!
     const result = clusterShown(cluster)
     if (p.state === 'spare') {
       const needed = neededBy(cluster, server)
-      if (needed) return fail(needed.failed, { hint: needed.hint })
+      if (needed && (needed.forGood || !p.timeout)) return failing(needed)
+      if (needed) return { ...planOf(untilSpare(server, read, p.timeout!), p.way_out), warnings: [needed.failed] }
       const alone = cluster.members.length <= 1
       return {
         steps: [],
@@ -87,15 +96,27 @@ export default defineModule({
       }
     }
     if (!cluster.leads || cluster.members.length <= 1) return { steps: [], result }
-    return planOf(stepDown(server, read, p.timeout))
+    return planOf(stepDown(server, read, p.timeout ?? patience), p.way_out)
   },
 })
 
-function planOf(step: ReturnType<typeof untilBack>) {
+/** Seconds. */
+const patience = 60
+
+/** The hint of a failure; it may have none. */
+function hintOf(...parts: readonly (string | undefined)[]): { hint?: string } {
+  const said = parts.filter((part) => part !== undefined)
+  return said.length === 0 ? {} : { hint: said.join('; ') }
+}
+
+function planOf(step: ReturnType<typeof untilBack>, wayOut: string | undefined) {
   const later = new Unknown(step.summary)
   return {
     steps: [step],
     result: { node: later, leads: later, leader: later, members: later, version: later },
-    settle: ([end]: readonly Parameters<typeof clusterSettled>[1][]) => clusterSettled(step.summary, end!),
+    settle: ([end]: readonly Parameters<typeof clusterSettled>[1][]) => {
+      const { hint, ...settled } = clusterSettled(step.summary, end!)
+      return settled.failed === undefined ? settled : { ...settled, ...hintOf(hint, wayOut) }
+    },
   }
 }

@@ -1,4 +1,21 @@
-import { defineModule, entry, type Failure, fail, output, type Params, UnknownValue, waitStep } from '../src/module.ts'
+import {
+  type ApiAnswer,
+  api,
+  defineModule,
+  entry,
+  type Failure,
+  fail,
+  localFile,
+  output,
+  type Params,
+  UnknownValue,
+  vaultServerParams,
+  waitForAnswer,
+  waitStep,
+  type WrongAnswer,
+} from '../src/module.ts'
+
+const { ca_cert, tls_server_name, validate_certs } = vaultServerParams
 
 const params = {
   type: 'object',
@@ -11,13 +28,16 @@ const params = {
       format: 'python-regexp',
       description: 'A Python regular expression that the file, or a line of what the port says, has to fit.',
     },
-    url: { type: 'string', pattern: '^https?://', description: 'A URL, asked from the host by curl or wget.' },
+    url: { type: 'string', pattern: '^https?://', description: 'A URL, as the host sees it.' },
     status_code: {
       type: 'array',
       items: { type: 'integer' },
       default: [200],
       description: 'With `url`: the answers that will do.',
     },
+    ca_cert,
+    tls_server_name,
+    validate_certs,
     state: {
       type: 'string',
       enum: ['started', 'present', 'stopped', 'absent'],
@@ -48,11 +68,13 @@ export default defineModule({
   differences: [
     '`state: drained`, `exclude_hosts` and `active_connection_states` are not there.',
     '`register` gives no `match_groups`; the expression is read by grep -P, or where a host has none by grep -E, line by line.',
-    'It may wait for a `url` too; that http is used for https, or the other way round, is not waited out.',
+    'It may wait for a `url` too. It is asked from the controller through the SSH connection, where certificates are verified; what time does not change, as http for https, is not waited out.',
   ],
 })({
-  reads: (p) => ({
-    look: output(['sh', '-c', ...lookArgs(p)]),
+  reads: (p, _, known) => ({
+    ...caOf(p),
+    look: p.url === undefined ? output(['sh', '-c', ...lookArgs(p)]) : undefined,
+    answer: p.url === undefined ? undefined : api(requestOf(p, p.url, caOf(p).ca && known(caOf(p).ca!))),
     at: p.path === undefined ? undefined : entry(p.path),
   }),
   plan: (p, a) => {
@@ -63,23 +85,58 @@ export default defineModule({
       return { steps, result: { ...result, elapsed: p.timeout } }
     }
     if (p.path !== undefined && p.state === 'stopped') return fail('`state: stopped` is for a port: a path is `absent`')
-    const there = p.state === 'started' || p.state === 'present'
+    const there = isWanted(p)
     // what an earlier step of this run makes of it is seen by the step itself
-    const status = p.delay === 0 ? statusOf(() => a.look) : undefined
-    if (status !== undefined && (status === 0) === there) return { steps: [], result }
-    if (status === otherScheme && there) return otherwise(p)
+    const isSo = () => (a.answer ? wrongWith(p, a.answer) === undefined : (a.look!.status === 0) === there)
+    if (p.delay === 0 && asKnown(isSo)) return { steps: [], result }
+    const wrong = p.url !== undefined && p.delay === 0 ? asKnown(() => wrongWith(p, a.answer!)) : undefined
+    if (wrong?.forGood) return failure(p, wrong)
     const what = p.url ?? p.path ?? `port ${p.port} of ${p.host}`
     const summary = `wait for ${what}${there ? '' : ' to be gone'}`
+    const step =
+      p.url === undefined
+        ? waitStep(summary, ['sh', '-c', ...lookArgs(p)], { ...p, wanted: there })
+        : waitForAnswer(summary, requestOf(p, p.url, a.ca), (answer) => wrongWith(p, answer), p)
     return {
-      steps: [waitStep(summary, ['sh', '-c', ...lookArgs(p)], { ...p, wanted: there, vain: otherScheme })],
+      steps: [step],
       result,
-      settle: ([end]) => ({
-        result: { elapsed: Math.floor(end!.ms / 1000) },
-        ...(end!.status === 0 ? {} : end!.status === otherScheme ? otherwise(p) : { failed: p.msg ?? late(p, there) }),
-      }),
+      settle: ([end]) => {
+        const elapsed = { result: { elapsed: Math.floor(end!.ms / 1000) } }
+        if (end!.outcome === 'done') return elapsed
+        if (p.url === undefined || end!.stdout.length === 0) return { ...elapsed, failed: p.msg ?? late(p, there) }
+        const why = JSON.parse(end!.stdout.toString('utf8')) as WrongAnswer
+        const failed = why.forGood ? why.failed : `${late(p, there)}: ${why.failed}`
+        return { ...elapsed, ...failure(p, { ...why, failed }) }
+      },
     }
   },
 })
+
+const isWanted = (p: P) => p.state === 'started' || p.state === 'present'
+
+const caOf = (p: P) => ({ ca: p.ca_cert === undefined ? undefined : localFile(p.ca_cert) })
+
+function requestOf(p: P, url: string, ca: { readonly bytes: Buffer } | undefined) {
+  const tls = { ca: ca?.bytes.toString('utf8'), serverName: p.tls_server_name, unverified: !p.validate_certs }
+  return { url, timeout: p.connect_timeout, ...(url.startsWith('https') ? { tls } : {}) }
+}
+
+/** Why an answer is not what is waited for. */
+function wrongWith(p: P, answer: ApiAnswer): WrongAnswer | undefined {
+  if ('unreachable' in answer) {
+    const { unreachable: failed, sent: _, ...more } = answer
+    // who is there and not believed is not gone
+    return isWanted(p) || more.forGood ? { failed, ...more } : undefined
+  }
+  const fits = p.status_code.includes(answer.status)
+  return fits === isWanted(p) ? undefined : { failed: `it answers ${answer.status}` }
+}
+
+function failure(p: P, { failed, hint }: WrongAnswer): Failure {
+  const url = (scheme: string) => `\`url: ${p.url!.replace(/^https?/, scheme)}\``
+  const more = hint?.replace(/`address: (https?):[^`]*`/, (_, scheme) => url(scheme))
+  return fail(p.msg ?? failed, more === undefined ? {} : { hint: more })
+}
 
 /** In Ansible's words. */
 function late(p: P, there: boolean): string {
@@ -90,21 +147,10 @@ function late(p: P, there: boolean): string {
   return `Timeout when waiting for ${there && p.path !== undefined ? 'file ' : ''}${what}${end}`
 }
 
-/** The status of a look that the other one of http and https would answer. */
-const otherScheme = 9
-
-/** Time does not change it. */
-function otherwise({ url = '', msg }: P): Failure {
-  const isTls = url.startsWith('https:')
-  const other = isTls ? url.replace('https:', 'http:') : url.replace('http:', 'https:')
-  return fail(msg ?? `what answers at ${url} ${isTls ? 'does not speak TLS' : 'speaks TLS, and was asked without'}`, {
-    hint: `\`url: ${other}\``,
-  })
-}
-
-function statusOf(look: () => { status: number }): number | undefined {
+/** What an answer says; undefined where only an apply tells it. */
+function asKnown<T>(look: () => T): T | undefined {
   try {
-    return look().status
+    return look()
   } catch (e) {
     if (e instanceof UnknownValue) return undefined
     throw e
@@ -123,21 +169,11 @@ else x=$(printf ':%04X' "$p"); awk -v x="$x" 'substr($2, length($2) - 4) == x &&
 const saidLook = `timeout "$3" bash -c 'exec 3<>"/dev/tcp/$0/$1" || exit 1
 l=; while IFS= read -r -t 1 l <&3 || test -n "$l"; do printf "%s\n" "$l" | grep -Pq -- "$2" && exit 0; l=; done; exit 1' "$1" "$2" "$4" 2>/dev/null`
 
-// a server that speaks TLS answers 400 to who does not, and one that does not, nothing to who does
-const urlLook = `u=$1 t=$2; shift 2
-code() { if command -v curl >/dev/null 2>&1; then curl -s -k -o /dev/null -m "$t" -w '%{http_code}' -- "$1"
-else wget -q -S -T "$t" --no-check-certificate -O /dev/null -- "$1" 2>&1 | awk '/HTTP\\// { c = $2 } END { print c }'; fi; }
-c=$(code "$u"); for w; do test "$c" = "$w" && exit 0; done
-case $u:$c in http:*:400) c=$(code "https\${u#http}"); case $c in ""|000) exit 1;; esac; exit ${otherScheme};;
-https:*:|https:*:000) c=$(code "http\${u#https}"); case $c in ""|000|400) exit 1;; esac; exit ${otherScheme};; esac; exit 1`
-
 /** grep reads Perl's expressions, which differ from Python's in the end of the text. */
 const perl = (regex: string) => regex.replace(/\\Z/g, '\\z')
 
 function lookArgs(p: P): string[] {
-  if (p.url !== undefined) return [urlLook, 'sh', p.url, String(p.connect_timeout), ...p.status_code.map(String)]
-  const there = p.state === 'started' || p.state === 'present'
-  const regex = there && p.search_regex !== undefined ? perl(p.search_regex) : undefined
+  const regex = isWanted(p) && p.search_regex !== undefined ? perl(p.search_regex) : undefined
   if (p.path !== undefined)
     return regex === undefined ? ['test -e "$1"', 'sh', p.path] : [`${search}\ng "$2" "$1"`, 'sh', p.path, regex]
   const port = [p.host, String(p.port ?? 0), String(p.connect_timeout)]

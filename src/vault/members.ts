@@ -137,6 +137,8 @@ export function vaultCluster(server: VaultServer, node?: string): Read<Cluster |
 interface Why {
   readonly failed: string
   readonly hint: string
+  /** Time alone does not change it. */
+  readonly forGood?: true
 }
 
 /** Why a member can't be away for a while; undefined where the others can do without it, or there are none. */
@@ -152,6 +154,7 @@ export function neededBy({ members, own, leader }: Cluster, { address }: VaultSe
     return {
       failed: `${own} and ${others[0]!.id} are the whole cluster: without one of them it has no quorum`,
       hint: 'a third member, or restart it by hand when nobody needs it',
+      forGood: true,
     }
   return undefined
 }
@@ -174,6 +177,7 @@ function stranger(members: readonly Member[], address: string): Why {
   return {
     failed: `which member of its cluster ${address} is, is not to be seen: they are ${names(members)}`,
     hint: 'give its id (`node_id` in its storage) with `node`',
+    forGood: true,
   }
 }
 
@@ -219,6 +223,22 @@ const told = (data: object) => Buffer.from(JSON.stringify(data))
 /** Waits until a server takes part in its cluster. */
 export function untilBack(server: VaultServer, cluster: Read<Cluster | Refused>, seconds: number): CallStep {
   const summary = `wait until ${server.address} takes part in its cluster`
+  return waiting(summary, server, cluster, seconds, (now) => awayFrom(now, server))
+}
+
+/** Waits until the others can do without a server. */
+export function untilSpare(server: VaultServer, cluster: Read<Cluster | Refused>, seconds: number): CallStep {
+  const summary = `wait until the others can do without ${server.address}`
+  return waiting(summary, server, cluster, seconds, (now) => neededBy(now, server))
+}
+
+function waiting(
+  summary: string,
+  server: VaultServer,
+  cluster: Read<Cluster | Refused>,
+  seconds: number,
+  wrong: (cluster: Cluster) => Why | undefined,
+): CallStep {
   return {
     summary,
     harmless: true,
@@ -230,7 +250,7 @@ export function untilBack(server: VaultServer, cluster: Read<Cluster | Refused>,
         proven = why === undefined
         return why
       }
-      return settled(cluster, seconds, (now) => awayFrom(now, server), way, signal, unproven)
+      return settled(cluster, seconds, wrong, way, signal, unproven)
     },
   }
 }

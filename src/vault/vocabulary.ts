@@ -21,6 +21,7 @@ export {
   neededBy,
   stepDown,
   untilBack,
+  untilSpare,
   vaultCluster,
 } from './members.ts'
 export {

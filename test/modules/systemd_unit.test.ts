@@ -51,7 +51,7 @@ test('on a fresh host all of it is predicted, and planned again there is nothing
     'systemctl start x.service',
   ])
   assert.equal(fresh.again, [])
-  assert.equal(fresh.result, { name: 'x.service', path })
+  assert.equal(fresh.result, { name: 'x.service', path, restart_required: false })
   assert.equal(await steps(running, { unit: sections, enabled: true, state: 'started' }, { [path]: file(text) }), [])
 })
 
@@ -138,6 +138,22 @@ test('restart_after restarts what is older than one of the paths, whatever made 
   assert.equal(await restart(running, 1_700_000_001, { state: 'stopped' }), ['systemctl stop x.service'])
   assert.equal(await restart(stopped, 1_700_000_001), ['systemctl start x.service'])
   assert.match((await of(running, { restart_after: ['c'] })).invalid.join(), /restart_after/)
+})
+
+test('a restart that is left to others is told as long as it has not come', async () => {
+  const left = async (now: Unit, mtime: number, more = {}) => {
+    const params = { restart_after: ['/c', '/none'], restart: 'later', state: 'started', ...more }
+    const { steps: made, result, again } = await of(now, params, { '/c': file('', { mtime }) })
+    assert.equal(again, [])
+    return [made, result.restart_required]
+  }
+  assert.equal(await left(running, 1_700_000_001), [[], true])
+  assert.equal(await left(running, 1_700_000_001, { state: undefined }), [[], true])
+  assert.equal(await left(running, 1_699_999_999), [[], false])
+  assert.equal(await left(stopped, 1_700_000_001), [['systemctl start x.service'], false])
+  const ended = { ...running, active: 'activating', sub: 'auto-restart' }
+  assert.equal(await left(ended, 1_700_000_001), [['systemctl start x.service'], false], 'nothing runs')
+  assert.equal(await left(running, 1_700_000_001, { restart: 'now' }), [['systemctl restart x.service'], false])
 })
 
 test('what systemd ignores is told in check too; a unit it refuses leaves the old one', async () => {

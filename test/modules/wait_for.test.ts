@@ -3,6 +3,8 @@ import { type AddressInfo, createServer } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { run, scratchDir } from '../engine/scratch.ts'
+import { startApi } from '../host/api-server.ts'
+import { newAuthority } from '../host/certificates.ts'
 import { plan } from './plan.ts'
 
 const found = (status: number) => ({ outputs: () => ({ status }) })
@@ -73,6 +75,54 @@ test('on a real host: files with expressions over lines, ports that speak, what 
     )
   } finally {
     server.close()
+  }
+})
+
+test('a URL behind https whose certificate an authority of one’s own signed; one that answers something else, or later', async () => {
+  const authority = newAuthority()
+  const ca_cert = `${scratchDir()}/ca.pem`
+  writeFileSync(ca_cert, authority.ca)
+  let asked = 0
+  const secure = await startApi((_, r) => r.writeHead(429).end(), authority.issue('IP:127.0.0.1'))
+  const named = await startApi((_, r) => r.writeHead(200).end('<html>'), authority.issue('DNS:vault.example'))
+  const late = await startApi((_, r) => r.writeHead(++asked < 3 ? 503 : 200).end())
+  const task = (params: object) =>
+    `    - wait_for: ${JSON.stringify({ timeout: 1, sleep: 0.1, ...params })}\n      ignore_errors: true\n`
+  const text = [
+    '- hosts: all\n  tasks:\n',
+    task({ url: secure.url, ca_cert, status_code: [200, 429] }),
+    task({ url: secure.url, status_code: [429] }),
+    task({ url: secure.url, validate_certs: false, status_code: [429] }),
+    task({ url: secure.url, ca_cert }),
+    task({ url: secure.url, ca_cert, state: 'absent' }),
+    task({ url: secure.url, ca_cert, state: 'absent', status_code: [429] }),
+    task({ url: named.url, ca_cert }),
+    task({ url: named.url, ca_cert, tls_server_name: 'vault.example' }),
+    task({ url: late.url }),
+    task({ url: 'http://127.0.0.1:1/' }),
+    task({ url: 'http://127.0.0.1:1/', state: 'stopped' }),
+  ].join('')
+  try {
+    const { tasks } = await run('apply', text)
+    assert.equal(
+      tasks.map((t) => `${t.status} ${(t.message ?? '').replace(/(127\.0\.0\.1):\d{2,}/, '$1:PORT')}`),
+      [
+        'ok ',
+        'failed nobody who is believed signed the certificate of 127.0.0.1:PORT',
+        'ok ',
+        'failed Timeout when waiting for https://127.0.0.1:PORT: it answers 429',
+        'ok ',
+        'failed Timeout when waiting for https://127.0.0.1:PORT to stop: it answers 429',
+        'failed the certificate of 127.0.0.1:PORT is not for this name: it is for vault.example',
+        'ok ',
+        'ok ',
+        'failed Timeout when waiting for http://127.0.0.1:1/: 127.0.0.1:1 refused the connection',
+        'ok ',
+      ],
+    )
+    assert.is(asked, 3)
+  } finally {
+    await Promise.all([secure, named, late].map((s) => s.close()))
   }
 })
 

@@ -82,6 +82,21 @@ async function sealed(bao: Bao): Promise<void> {
   assert.match(`${task!.message} | ${task!.hint}`, /^http:\S+ is sealed \| it unseals itself once it reaches its seal/)
 }
 
+/** What the module says of it; nobody there is no failure. */
+async function module(bao: Bao): Promise<void> {
+  const status = (more: object) => ({ vault_status: { token: undefined, ...more }, register: 's' })
+  const nowhere = { that: ["!s.answers && s.why.includes('127.0.0.1:1')", 's.sealed === undefined'] }
+  const storage = bao.version === '2.7.2' ? 'raft' : 'file'
+  const there = {
+    that: ['s.answers && s.initialized && !s.sealed', `s.storage === '${storage}' && s.version === '${bao.version}'`],
+  }
+  const tasks = [status({ address: 'http://127.0.0.1:1' }), { assert: nowhere }, status({}), { assert: there }]
+  assert.equal(
+    await converges(bao, tasks),
+    tasks.map(() => 'ok'),
+  )
+}
+
 async function words(): Promise<void> {
   assert.is(errorsIn({ errors: ['1 error occurred:\n\t* unsupported path\n\n'] }), 'unsupported path')
   assert.is(
@@ -96,6 +111,7 @@ baoSuite(
   ['2.7.2', '2.6.2'],
   [
     ['which product answers, and in what state', products],
+    ['the same by the module vault_status', module],
     ['a namespace is a server of its own', namespaces],
     ['what is no server of this kind is told', strangers],
     ['errors without what is put around them', words],

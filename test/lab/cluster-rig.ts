@@ -1,0 +1,126 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import { baoRelease } from './bao.ts'
+import { onHost } from './hsm.ts'
+import type { Lab } from './lab.ts'
+import { type Running, startRunbook } from './runbook.ts'
+import { makeSite } from './site.ts'
+import { lost, startWriting } from './writer.ts'
+
+/** Three hosts that are one cluster, and the playbooks of the guide run against them. */
+export class ThreeHosts {
+  readonly names = ['h1', 'h2', 'h3']
+  readonly lab: Lab
+  readonly #site: string
+
+  constructor(lab: Lab) {
+    this.lab = lab
+    this.#site = makeSite(lab)
+  }
+
+  start(command: string, playbook: string, ...options: string[]): Running {
+    const reach = ['-i', this.#site, '--known-hosts', this.lab.knownHostsFile]
+    return startRunbook([command, `playbooks/${playbook}`, ...reach, ...options])
+  }
+
+  async run(status: number, command: string, playbook: string, ...options: string[]): Promise<string> {
+    const done = await this.start(command, playbook, ...options).ended
+    const said = done.stdout + done.stderr
+    assert.is(done.status, status, said)
+    assert.not(said.includes(this.token ?? 'no token yet'))
+    return said
+  }
+
+  get token(): string | undefined {
+    try {
+      const kept = readFileSync(join(this.lab.dir, 'vault-keys.json'), 'utf8')
+      return (JSON.parse(kept) as { root_token: string }).root_token
+    } catch {
+      return undefined
+    }
+  }
+
+  url(host: string): string {
+    return `http://${this.lab.hosts.find((h) => h.name === host)!.address}:8200`
+  }
+
+  async ask<T>(host: string, path: string): Promise<T> {
+    const said = await fetch(`${this.url(host)}/v1/sys/${path}`, { headers: { 'x-vault-token': this.token! } })
+    return (await said.json()) as T
+  }
+
+  /** The host that leads, as another sees it. */
+  async leader(): Promise<string> {
+    const { leader_address } = await this.ask<{ leader_address: string }>('h2', 'leader')
+    return this.names.find((host) => this.url(host) === leader_address)!
+  }
+
+  /** Waits until all vote and are well. */
+  async untilHealthy(): Promise<void> {
+    const at = await this.leader()
+    for (const late = Date.now() + 60_000; Date.now() < late; await new Promise((r) => setTimeout(r, 500))) {
+      const { data } = await this.ask<{ data?: { healthy: boolean; voters: unknown[] } }>(at, autopilot)
+      if (data?.healthy && data.voters.length === this.names.length) return
+    }
+    throw new Error('the cluster never came to be healthy')
+  }
+
+  /** Waits until a rolling restart would begin. */
+  async untilReady(): Promise<void> {
+    const isReady = async () => (await this.run(2, 'check', 'rolling.yml').catch(() => '')) !== ''
+    for (let tries = 0; !(await isReady()); tries++) {
+      assert.ok(tries < 15, 'it never gets well')
+      await new Promise((r) => setTimeout(r, 1000))
+    }
+  }
+
+  on(script: string): string[] {
+    return this.names.map((host) => onHost(this.lab, host, script).trim())
+  }
+
+  show(property: string): string[] {
+    return this.on(`systemctl show --value --property=${property} vault`)
+  }
+
+  pids(): string[] {
+    return this.show('MainPID')
+  }
+
+  /** How often the server of each host was started. */
+  starts(): number[] {
+    const count = `journalctl --sync; journalctl --no-pager -o cat -u vault | grep -c '^Started vault.service' || :`
+    return this.on(count).map(Number)
+  }
+
+  /** The hosts in the order in which their servers were started last. */
+  order(): string[] {
+    const at = this.show('ExecMainStartTimestampMonotonic').map(Number)
+    return this.names.toSorted((a, b) => at[this.names.indexOf(a)]! - at[this.names.indexOf(b)]!)
+  }
+
+  /** Does something under a client that writes all the time: nothing that was acknowledged is lost, it never waits long, and
+   * never more than one server is away. */
+  async written(what: () => Promise<unknown>): Promise<void> {
+    const [token, servers] = [this.token!, this.names.map((host) => this.url(host))]
+    const stop = startWriting(servers, 'kv-unwrapped', token)
+    const done = what()
+    await done.catch(() => {})
+    const { acknowledged, longestGap, mostAway } = await stop()
+    await done
+    console.log(`${acknowledged.length} writes, at most ${longestGap} s without one, ${mostAway} away at a time`)
+    assert.ok(acknowledged.length > 200, `${acknowledged.length} writes`)
+    for (const server of servers) assert.equal(await lost(server, 'kv-unwrapped', token, acknowledged), [])
+    assert.ok(longestGap < 5, `${longestGap} s without an acknowledged write`)
+    assert.is(mostAway, 1)
+  }
+}
+
+const autopilot = 'storage/raft/autopilot/state'
+
+/** Variables by which playbooks take the release before. */
+export function older(): string[] {
+  const { zip, sums } = baoRelease('2.7.1')
+  const vars = { vault_archive: zip, vault_checksum: readFileSync(sums, 'utf8').split(' ')[0] }
+  return ['-e', JSON.stringify(vars)]
+}
