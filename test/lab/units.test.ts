@@ -323,6 +323,10 @@ function restartAfter(lab: Lab): void {
   assert.equal(predicted.tasks[1]!.changes, ['systemctl restart after.service'])
   assert.equal(runTasks(lab, 'apply', tasks('2')).statuses, ['ok', 'changed'])
   assert.equal(runTasks(lab, 'apply', tasks('2')).statuses, ['ok', 'ok'])
+  // what somebody wants restarted is no service that ends again and again
+  const limited = { Unit: { StartLimitIntervalSec: 600, StartLimitBurst: 2 } }
+  const often = { systemd_unit: { ...unit, unit: { ...sleeper, ...limited }, state: 'restarted' } }
+  for (let i = 0; i < 4; i++) assert.equal(runTasks(lab, 'apply', [often]).statuses, ['changed'])
   const all = runTasks(lab, 'apply', tasks('3'))
   assert.equal([all.statuses, all.warnings], [['changed', 'changed'], []], all.text)
 }

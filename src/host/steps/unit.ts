@@ -92,11 +92,12 @@ ${staysUp(watch)}`,
   }
 }
 
-/** A unit that failed before may start again, and what it was restarted then does not count. */
-const startClean = `C; b=$c; r=$(systemctl show --property=ActiveState,SubState,NRestarts -- "$u")
-case $r in *ActiveState=failed*|*auto-restart*|*NRestarts=[1-9]*)
-case $r in *auto-restart*|*NRestarts=[1-9]*) systemctl stop -- "$u";; esac
-systemctl reset-failed -- "$u" 2>/dev/null; r=$(systemctl show --property=NRestarts -- "$u");; esac
+/** A unit that failed before may start again, and what it was started or restarted before does not count: several changes in
+ * a minute are no reason for systemd to leave it stopped. */
+const startClean = `C; b=$c; r=$(systemctl show --property=SubState,NRestarts -- "$u")
+case $r in *auto-restart*|*NRestarts=[1-9]*) systemctl stop -- "$u"; r=;; esac
+systemctl reset-failed -- "$u" 2>/dev/null
+test -n "$r" || r=$(systemctl show --property=NRestarts -- "$u")
 case $r in *NRestarts=*) r=\${r#*NRestarts=}; r=\${r%%[!0-9]*};; *) r=0;; esac`
 
 /** Sets $c to hundredths of a second since the host was started; it needs no process. */
