@@ -10,9 +10,9 @@ import {
   type Params,
   UnknownValue,
   vaultServerParams,
+  type WrongAnswer,
   waitForAnswer,
   waitStep,
-  type WrongAnswer,
 } from '../src/module.ts'
 
 const { ca_cert, tls_server_name, validate_certs } = vaultServerParams

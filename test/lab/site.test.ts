@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { newAuthority } from '../host/certificates.ts'
 import { startEnterprise } from '../vault/enterprise.ts'
 import { baoRelease, whyNoServers } from './bao.ts'
 import { untilHealth } from './bao-server.ts'
@@ -230,6 +231,31 @@ labTest(
     assert.equal(changes(await site.events('apply', 0, ...moved)), lost)
     assert.is.not(site.on('h1', pid), old, 'the next run makes up for it')
     await site.events('check', 0, ...moved)
+
+    // behind https, signed by an authority of one's own
+    const { address } = lab.hosts[0]!
+    const authority = newAuthority()
+    const issued = authority.issue(`IP:${address}`)
+    const [tls, ca] = [join(lab.hosts[0]!.root, 'etc/vault.d'), join(lab.dir, 'ca.pem')]
+    writeFileSync(join(tls, 'tls.crt'), issued.cert)
+    writeFileSync(join(tls, 'tls.key'), issued.key, { mode: 0o644 })
+    writeFileSync(ca, authority.ca)
+    const files = { tls_cert_file: '/etc/vault.d/tls.crt', tls_key_file: '/etc/vault.d/tls.key' }
+    const secure = (vault_ca_cert: string | null) => {
+      const vault_listener = [{ tcp: { address: `${address}:8200`, cluster_address: `${address}:8201`, ...files } }]
+      return [
+        ...moved,
+        '-e',
+        JSON.stringify({ vault_listener, vault_api_addr: `https://${address}:8200`, vault_ca_cert }),
+      ]
+    }
+    await site.events('apply', 0, ...secure(ca))
+    assert.equal(changes(await site.events('check', 0, ...secure(ca))), [])
+    await site.verify(0, ...secure(ca))
+    assert.match(
+      await site.verify(1, ...secure(null)),
+      /failed h1: Vault is unsealed\n\s+nobody who is believed signed/,
+    )
     site.leaksNothing(key)
   },
 )
