@@ -105,6 +105,7 @@ function applyTo(
   change: PathChange,
   unknown: Unknown,
 ): unknown {
+  if (change.to === 'attributes' && isShut(base, real)) return unknown
   if (read.kind === entryKind) return entryAfter(answer as Entry, real, change, unknown)
   if (read.kind === outputKind) return related(base, real) ? unknown : answer
   // a listing through a link is another one when the link is
@@ -119,6 +120,11 @@ function applyTo(
   if (change.to === 'unknown' || change.to === 'link') return unknown
   if (above && change.to !== 'absent') return answer
   return contentAfter(read, answer, change, unknown)
+}
+
+/** Somebody may not enter a directory on the way; with another owner or mode he may. */
+function isShut(base: Entry, real: string): boolean {
+  return [base, followed(base)].some((s) => s.obstacle === 'denied' && isWithin(s.real, real))
 }
 
 function sameInode(base: Entry, real: string, change: PathChange): boolean {

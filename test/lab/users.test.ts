@@ -61,6 +61,25 @@ labSuite(1, [
     },
   ],
   [
+    'a directory that somebody may enter by then shows what he did not see',
+    async (lab) => {
+      lab.run('h1', ['sh', '-c', 'mkdir -m 0700 /srv/shut && echo x >/srv/shut/f'])
+      const play = `
+- hosts: all
+  become: true
+  tasks:
+    - { name: before, stat: { path: /srv/shut/f }, become_user: nobody, ignore_errors: true }
+    - { name: opened, file: { path: /srv/shut, mode: '0755' } }
+    - { name: seen, stat: { path: /srv/shut/f }, become_user: nobody, register: now }
+    - { name: there, assert: { that: now.stat.exists } }
+`
+      const checked = outcome(lab, 'check', play)
+      assert.equal(checked.told.slice(1), ['opened: changed', 'seen: unknown', 'there: unknown'], checked.stderr)
+      const { told, stderr } = outcome(lab, 'apply', play)
+      assert.equal(told.slice(1), ['opened: changed', 'seen: ok', 'there: ok'], stderr)
+    },
+  ],
+  [
     'a user whom nothing makes ends the host, in check as in apply',
     async (lab) => {
       const text = plays('nosuch', 'command: id, changed_when: false')
