@@ -15,7 +15,6 @@ import {
   type ModuleContext,
   type Params,
   type Refused,
-  refusal,
   type Step,
   type StepEnd,
   type Stored,
@@ -44,7 +43,9 @@ const {
   preflightProblem,
   preflightReads,
   roleOf,
+  hasWaited,
   serverRuns,
+  silence,
   startingState,
   stateShown,
   storeBlocked,
@@ -154,7 +155,8 @@ export default defineModule({
     const state = vaultState(server, p.timeout)
     const first = known(state)
     const runs = first && isRefused(first) && !first.forGood ? serverRuns : undefined
-    const starting = runs && known(runs)?.status === 0 ? startingState(server, p.timeout) : undefined
+    const waits = runs && known(runs)?.status === 0 && !hasWaited(first!)
+    const starting = waits ? startingState(server, p.timeout) : undefined
     const now = starting ? known(starting) : first
     const bare = now && !isRefused(now) && !now.initialized
     const config = bare ? content(p.config) : undefined
@@ -179,7 +181,7 @@ export default defineModule({
     const wrong = wrongParams(p)
     if (wrong) return wrong
     const state = a.starting ?? a.first
-    if (isRefused(state)) return refusal(state)
+    if (isRefused(state)) return silence(state, a.runs?.status === 0)
     const server = serverOf(p, a.ca)
     if (state.initialized) return initialised(p, { server, state, kept: a.kept, path: a.place }, context)
     const peers = (a.peers ?? []) as readonly (VaultState | Refused)[]

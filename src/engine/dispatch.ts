@@ -130,6 +130,8 @@ async function sendSegments(
   let behind: Promise<readonly StepEnd[]> = Promise.resolve([])
   for (const [i, segment] of segments.entries()) {
     const reads = i === segments.length - 1 ? readsOf(last) : []
+    for (const { step } of segment.orders)
+      if (step.frees !== undefined && step.frees !== segment.user) await link.free(step.frees)
     const sent = (await link.talk(segment.user)).apply(segment.orders, reads)
     for (const [k, { end }] of segment.orders.entries()) end(sent.ends[k]!)
     if (i === segments.length - 1) {

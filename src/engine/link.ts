@@ -23,6 +23,8 @@ export class HostLink {
   /** What calls go by, whoever the user is. */
   #channel: Channel | undefined
   #stopped = false
+  /** Round trips of shells that are gone. */
+  #freed = 0
 
   /** @param become how to be that user; the empty name is the connection's own. */
   constructor(connect: () => Promise<Connection>, become: (user: string) => Become | undefined) {
@@ -39,7 +41,7 @@ export class HostLink {
   }
 
   get trips(): number {
-    return [...this.#open].reduce((sum, talk) => sum + talk.trips, 0)
+    return [...this.#open].reduce((sum, talk) => sum + talk.trips, this.#freed)
   }
 
   /** Whether there are facts to ask for as that user. */
@@ -93,6 +95,16 @@ export class HostLink {
     const opening = this.#openTalk(user)
     this.#talks.set(user, opening)
     return opening
+  }
+
+  /** Ends the shell of a user; it is opened again when something is asked as him. */
+  async free(user: string): Promise<void> {
+    const talk = await this.#talks.get(user)
+    if (!talk) return
+    this.#talks.delete(user)
+    this.#open.delete(talk)
+    this.#freed += talk.trips
+    await talk.close()
   }
 
   async #openTalk(user: string): Promise<Conversation> {

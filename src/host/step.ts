@@ -39,6 +39,8 @@ interface StepOf {
   readonly lasts?: Step
   /** What a step before it began may end by it. */
   readonly disturbs?: true
+  /** A user of whom nothing may run meanwhile, nor a shell of ours. */
+  readonly frees?: string
   /** It only looks: when it fails, those in a row behind it look all the same. */
   readonly looks?: true
   /** What is asked again behind it, besides what the effects touch: for steps whose outcome only the host knows. */

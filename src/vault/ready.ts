@@ -1,3 +1,4 @@
+import type { Failure } from '../contract.ts'
 import type { Way } from '../host/channel.ts'
 import { type CallKind, type Read, read } from '../host/read.ts'
 import { output } from '../host/reads/command.ts'
@@ -16,6 +17,24 @@ export interface VaultState extends VaultStatus {
   readonly shares: number
 }
 
+/** It does not answer. */
+interface Silent extends Refused {
+  /** … although it was given time. */
+  readonly waited?: boolean
+}
+
+export const hasWaited = (state: VaultState | Silent) => isRefused(state) && state.waited === true
+
+/** What it means that a server does not answer.
+ * @param runs its program runs on the host. */
+export function silence({ refused, hint, forGood }: Refused, runs: boolean): Failure {
+  if (!runs || forGood) return { failed: refused, ...(hint === undefined ? {} : { hint }) }
+  return {
+    failed: `${refused}, although a server runs on the host`,
+    hint: 'its log says what it waits for (`journalctl -u` with its service): storage that it may not read, the HSM; or it listens elsewhere',
+  }
+}
+
 interface Question {
   readonly server: VaultServer
   /** Seconds that it is given. */
@@ -29,12 +48,12 @@ const silent = new WeakMap<Way, Set<string>>()
 
 /** Who answers, and in what state. A server that did not answer when it was asked before in this run is given time: what has
  * been done since may have started it. One that is there to be initialised, or unseals itself, is waited for too. */
-export function vaultState(server: VaultServer, patience: number): Read<VaultState | Refused> {
+export function vaultState(server: VaultServer, patience: number): Read<VaultState | Silent> {
   return read(stateKind, { server: anonymous(server), patience })
 }
 
 /** The same of one that did not answer, and whose process is there (`serverRuns`). */
-export function startingState(server: VaultServer, patience: number): Read<VaultState | Refused> {
+export function startingState(server: VaultServer, patience: number): Read<VaultState | Silent> {
   return read(stateKind, { server: anonymous(server), patience, starting: true })
 }
 
@@ -45,15 +64,16 @@ export const serverRuns = output([
   'for f in /proc/[0-9]*/comm; do read -r n <"$f" && case $n in vault|bao) exit 0;; esac; done 2>/dev/null; exit 1',
 ])
 
-export const stateKind: CallKind<Question, VaultState | Refused> = {
+export const stateKind: CallKind<Question, VaultState | Silent> = {
   name: 'vault-state',
   key: ({ server, patience, starting }) => `${vaultStatus(server).key} ${patience}${starting ? ' starting' : ''}`,
   about: ({ server }) => `the state of ${server.address}`,
   call: async ({ server, patience }, way) => {
     const before = silent.get(way)?.has(server.address)
     const state = await settled(server, way, before ? patience : 0, (s) => !isRefused(s) && !isUnsealing(s))
-    if (isRefused(state) && !state.forGood) silent.set(way, (silent.get(way) ?? new Set()).add(server.address))
-    return state
+    if (!isRefused(state) || state.forGood) return state
+    silent.set(way, (silent.get(way) ?? new Set()).add(server.address))
+    return { ...state, waited: before === true && patience > 0 }
   },
   difference: (predicted, actual) => {
     if (isRefused(actual)) return actual.refused

@@ -80,6 +80,24 @@ labSuite(1, [
     },
   ],
   [
+    'no shell of ours keeps a user from being changed or removed',
+    async (lab) => {
+      lab.run('h1', ['useradd', '-m', 'carl'])
+      const play = (change: string) => `
+- hosts: all
+  become: true
+  tasks:
+    - { name: before, stat: { path: /srv }, become_user: carl }
+    - { name: changed, user: { name: carl, ${change} } }
+    - { name: after, command: id -un, become_user: ${change.includes('absent') ? 'deploy' : 'carl'}, changed_when: false }
+`
+      for (const change of ['home: /srv/carl', 'uid: 4711', 'state: absent']) {
+        const { told, stderr } = outcome(lab, 'apply', play(change))
+        assert.equal(told, ['before: ok', 'changed: changed', 'after: ok'], `${change} ${stderr}`)
+      }
+    },
+  ],
+  [
     'a user whom nothing makes ends the host, in check as in apply',
     async (lab) => {
       const text = plays('nosuch', 'command: id, changed_when: false')

@@ -160,6 +160,18 @@ check('what is wrong is found before anything is done', async () => {
   await bao.kill()
 })
 
+check('of a server that runs and does not answer its log is named, and it is waited for once', async () => {
+  const bao = await bare(ownSeal)
+  const began = Date.now()
+  const done = await run('apply', play({ command: 'true' }, init('http://127.0.0.1:9', newStore(), { timeout: 3 })))
+  assert.match(
+    lines(done)[1]!,
+    /refused the connection, although a server runs on the host \(its log says what it waits/,
+  )
+  assert.ok(Date.now() - began < 5500, `${Date.now() - began}`)
+  await bao.kill()
+})
+
 check('a server that starts while the run goes on is waited for', async () => {
   const bao = await bareBao({ seal: ownSeal })
   const store = newStore()

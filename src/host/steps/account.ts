@@ -56,7 +56,13 @@ export function changeAccount(
     groupsAround(summary, name, after === undefined),
     accountEffect(name, after, shadow),
   ]
-  return tool(summary, argv, effects, { inline: true, ...(input === undefined ? {} : { input }) })
+  // neither program changes who runs something
+  const frees = argv[0] === 'userdel' || (argv[0] === 'usermod' && argv.some((a) => a === '-d' || a === '-u'))
+  return tool(summary, argv, effects, {
+    inline: true,
+    ...(frees ? { frees: name } : {}),
+    ...(input === undefined ? {} : { input }),
+  })
 }
 
 /** @param now the group before; undefined for a new one. */
