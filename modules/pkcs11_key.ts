@@ -62,7 +62,7 @@ export default defineModule({
     label: hsm_demo
   become_user: vault`,
   differences: [
-    'A key that is there stays as it is, whatever its size and usage: only its type is compared.',
+    'A key that is there stays as it is. One of another type, size or usage is a failure that names both, as far as the library tells them; `derive` and the curve are not compared.',
     'SoftHSM2 makes its files for the user alone who runs it: run the task as the user of the service.',
   ],
 })({
@@ -91,7 +91,7 @@ export default defineModule({
       ? [`${p.pin_file} ends in a line break: what reads it whole takes that for a part of the PIN`]
       : []
     if (named.length > 0) {
-      const wrong = keyProblem(login!.objects, p.label) ?? otherType(named, p)
+      const wrong = keyProblem(login!.objects, p.label) ?? otherKey(named, p)
       return wrong ? fail(wrong.message, wrong) : { steps: [], warnings, result: resultOf(p.label, named) }
     }
     // what may not be looked at may be there
@@ -129,14 +129,40 @@ function usageOf(type: string): ('encrypt' | 'sign')[] {
   return ['GENERIC', 'EC'].includes(typeOf(type)) ? ['sign'] : ['encrypt']
 }
 
-function otherType(named: readonly HsmObject[], { label, type }: { label: string; type: string }) {
+function otherKey(named: readonly HsmObject[], { label, type, usage }: Wanted) {
   const own = named.find((o) => o.kind !== 'public')!
   const kind = isPair({ type }) ? 'private' : 'secret'
-  if (own.kind === kind && (own.type === undefined || own.type === typeOf(type))) return undefined
+  const hint = 'what it encrypted needs it: take another label, or the type that is there'
+  if (own.kind !== kind || (own.type !== undefined && own.type !== typeOf(type)))
+    return {
+      message: `the key ${label} is there, and is ${own.type ?? `a ${own.kind} key`}, not ${typeOf(type)}`,
+      hint,
+    }
+  const size = named.find((o) => o.size !== undefined)?.size
+  if (size !== undefined && /^(AES|GENERIC|RSA)$/.test(typeOf(type)) && size !== Number(type.split(':')[1]))
+    return { message: `the key ${label} is there, and is ${typeOf(type)}:${size}, not ${type.toUpperCase()}`, hint }
+  const lacking = (usage ?? usageOf(type)).filter(
+    (u) => own.usage && !needed(own, u).every((n) => own.usage!.includes(n)),
+  )
+  if (lacking.length === 0) return undefined
   return {
-    message: `the key ${label} is there, and is ${own.type ?? `a ${own.kind} key`}, not ${typeOf(type)}`,
-    hint: 'what it encrypted needs it: take another label, or the type that is there',
+    message: `the key ${label} is there, and is not for ${lacking.join(', ')}: it may ${own.usage!.join(', ') || 'nothing'}`,
+    hint: 'a key keeps its usage: take another label, give the `usage` that it has, or force it by its label in the configuration of the library',
   }
+}
+
+interface Wanted {
+  readonly label: string
+  readonly type: string
+  readonly usage?: readonly string[] | undefined
+}
+
+/** As pkcs11-tool lists it: before 0.26 it tells of no secret key that it signs, and SoftHSM2 of none that it derives. */
+function needed({ kind }: HsmObject, usage: string): string[] {
+  const secret = kind === 'secret'
+  if (usage === 'encrypt') return secret ? ['encrypt', 'decrypt'] : ['decrypt']
+  if (usage === 'sign') return secret ? ['verify'] : ['sign']
+  return usage === 'wrap' ? (secret ? ['wrap', 'unwrap'] : ['unwrap']) : []
 }
 
 function resultOf(label: string, named: readonly HsmObject[]) {

@@ -105,6 +105,39 @@ check('keys are tried by the mechanism of the seal itself', () => {
   fails({ keys: [{ label: 'none' }] }, /there is no key none/)
 })
 
+/** Makes a key that may sign only: pkcs11-tool makes none with SoftHSM2. */
+const signer = `const { PKCS11, ...c } = require('pkcs11js')
+const p = new PKCS11()
+p.load(process.argv[1])
+p.C_Initialize()
+const slot = p.C_GetSlotList(true).find((s) => p.C_GetTokenInfo(s).label.trim() === 'here')
+const session = p.C_OpenSession(slot, c.CKF_SERIAL_SESSION | c.CKF_RW_SESSION)
+p.C_Login(session, 1, process.env.LAB_PIN)
+const is = { CKA_CLASS: c.CKO_SECRET_KEY, CKA_TOKEN: true, CKA_SENSITIVE: true, CKA_KEY_TYPE: c.CKK_AES, CKA_VALUE_LEN: 16,
+  CKA_LABEL: 'signer', CKA_ID: Buffer.from([9]), CKA_SIGN: true, CKA_VERIFY: true, CKA_ENCRYPT: false, CKA_DECRYPT: false }
+p.C_GenerateKey(session, { mechanism: c.CKM_AES_KEY_GEN }, Object.entries(is).map(([k, value]) => ({ type: c[k], value })))
+p.C_Finalize()`
+
+check('a key of another size or usage is not the one that is wanted', () => {
+  must(process.execPath, '-e', signer, library)
+  const key = {
+    library,
+    token_label: 'here',
+    pin_env: 'LAB_PIN',
+    environment: { SOFTHSM2_CONF: conf },
+    label: 'signer',
+  }
+  const says = (more: object) => {
+    const file = join(dir, 'key.yml')
+    writeFileSync(file, JSON.stringify([{ hosts: 'localhost', tasks: [{ pkcs11_key: { ...key, ...more } }] }]))
+    const done = runbook(['check', file, '--output', 'plain'], undefined, { env: { LAB_PIN: pin } })
+    return `${done.status} ${done.stdout}${done.stderr}`
+  }
+  assert.match(says({ type: 'AES:32' }), /^1 .*the key signer is there, and is AES:16, not AES:32/s)
+  assert.match(says({ type: 'AES:16' }), /^1 .*the key signer is there, and is not for encrypt: it may verify/s)
+  assert.match(says({ type: 'AES:16', usage: ['sign'] }), /^0 /)
+})
+
 check('a wrong PIN, tried once; then the token says so', () => {
   const at = join(dir, 'counts.so')
   makeStandIn(at, at, 0)

@@ -72,6 +72,16 @@ test('what stands in the way is said', async () => {
   assert.match((await says({ label: 'k' }, [aes, { ...aes, id: '' }]))!, /there are 2 keys k/)
   assert.match((await says({ label: 'k', type: 'GENERIC:32' }, [aes]))!, /is AES, not GENERIC/)
   assert.match((await says({ label: 'r' }, pair))!, /is RSA, not AES/)
+  assert.match((await says({ label: 'k' }, [{ ...aes, size: 16 }]))!, /is there, and is AES:16, not AES:32/)
+  assert.is(await says({ label: 'k' }, [{ ...aes, size: 32 }]), undefined)
+  const bits = [pair[0]!, { ...pair[1]!, size: 1024 }]
+  assert.match((await says({ label: 'r', type: 'RSA:2048' }, bits))!, /is RSA:1024, not RSA:2048/)
+  const signs = { ...aes, usage: ['sign', 'verify'] }
+  assert.match((await says({ label: 'k' }, [signs]))!, /is not for encrypt: it may sign, verify$/)
+  assert.is(await says({ label: 'k', usage: ['sign'] }, [signs]), undefined)
+  const decrypts = [{ ...pair[0]!, usage: ['decrypt', 'unwrap'] }, pair[1]!]
+  assert.is(await says({ label: 'r', type: 'RSA:2048' }, decrypts), undefined)
+  assert.match((await says({ label: 'r', type: 'RSA:2048', usage: ['encrypt', 'sign'] }, decrypts))!, /is not for sign/)
   assert.match(
     (await says({ label: 'k' }, [], { trouble: { at: 'C_Login', rv: 'CKR_PIN_LOCKED' } }))!,
     /the PIN is locked/,

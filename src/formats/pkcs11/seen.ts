@@ -44,6 +44,10 @@ export interface HsmObject {
   readonly label: string
   /** Hex, empty where it has none; undefined: not to be known before. */
   readonly id: string | undefined
+  /** Bytes, of an asymmetric key bits; where the library tells it. */
+  readonly size?: number
+  /** `encrypt`, `verify`, …, as pkcs11-tool lists them: an older one leaves out some. */
+  readonly usage?: readonly string[]
 }
 
 /** Why something did not go well. */

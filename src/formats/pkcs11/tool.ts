@@ -65,15 +65,17 @@ const kinds: readonly (readonly [RegExp, HsmObject['kind']])[] = [
 /** `-O`. */
 export function parseObjects(text: string): HsmObject[] {
   const objects: HsmObject[] = []
-  let last: { kind: HsmObject['kind']; type: string; label: string; id: string } | undefined
+  let last: { -readonly [K in keyof HsmObject]: HsmObject[K] } | undefined
   for (const line of text.split('\n')) {
     const kind = kinds.find(([pattern]) => pattern.test(line))?.[1]
-    const [, name, value] = /^ {2}(label|ID): *(.*)$/.exec(line) ?? []
+    const [, name, value] = /^ {2}(label|ID|Usage): *(.*)$/.exec(line) ?? []
     if (kind) {
-      last = { kind, type: typeOf(line), label: '', id: '' }
+      const size = /; .*?(?:length (\d+)$|(\d+) bits)/.exec(line)
+      last = { kind, type: typeOf(line), label: '', id: '', ...(size ? { size: Number(size[1] ?? size[2]) } : {}) }
       objects.push(last)
     } else if (last && name === 'label') last.label = value!
     else if (last && name === 'ID') last.id = value!.trim().toLowerCase()
+    else if (last && name === 'Usage') last.usage = value!.split(',').map((u) => u.trim())
   }
   return objects
 }
