@@ -1,7 +1,7 @@
 import { anythingEffect, type Effect, pathEffect, unknownEffect } from '../host/effect.ts'
 import type { Read } from '../host/read.ts'
 import { type AccountQuestion, accountKind, groupKind } from '../host/reads/account.ts'
-import { type Entry, entry, followed, type Spot } from '../host/reads/entry.ts'
+import { type Entry, entry, entryKind, followed, type Spot } from '../host/reads/entry.ts'
 import { packageKind } from '../host/reads/package.ts'
 import { unitKind, unitName } from '../host/reads/unit.ts'
 import { accountFiles } from '../host/steps/account.ts'
@@ -58,7 +58,8 @@ export function unknownEffects(
   if (affected) return affectedEffects(because, affected, view)
   if (module.touches === 'anything' || asked.length === 0) return [anythingEffect(because)]
   if (module.touches === 'kinds') {
-    const own = new Set(asked.map((r) => r.kind))
+    // what is at a path is such a path
+    const own = new Set(asked.map((r) => r.kind).filter((kind) => kind !== entryKind))
     return [unknownEffect(because, (read) => own.has(read.kind))]
   }
   const kinds = new Set(asked.filter((r) => !r.kind.paths).map((r) => r.kind))
