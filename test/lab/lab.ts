@@ -39,6 +39,9 @@ export interface Lab {
   readonly stop: () => void
 }
 
+/** In the environment of what a test itself runs inside a host, to tell it from what the product runs there. */
+export const labOwn = 'RUNBOOK_LAB=own'
+
 const runs = join(cache, 'runs')
 const users = 'root deploy admin plain shbash shdash shzsh shfish shcsh shmksh noisy'.split(' ')
 
@@ -98,7 +101,9 @@ function labOf(dir: string, hosts: readonly LabHost[], stop: () => void): Lab {
     inventoryFile: join(dir, 'hosts.yml'),
     run: (name, argv) => {
       const inside = ['--target', String(leaderOf(join(dir, name))), '--all', '--', ...argv]
-      const done = spawnSync('nsenter', inside, { encoding: 'utf8', env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } })
+      const [own, value] = labOwn.split('=') as [string, string]
+      const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', [own]: value }
+      const done = spawnSync('nsenter', inside, { encoding: 'utf8', env, maxBuffer: 1 << 26 })
       return { status: done.status ?? -1, stdout: done.stdout, stderr: done.stderr }
     },
     reboot: async (name) => {

@@ -5,6 +5,19 @@ import type { Lab } from './lab.ts'
 
 const main = join(process.cwd(), 'dist/main.js')
 
+const listeners = new Set<(said: string) => void>()
+
+/** Tells what each run that ends said, whoever started it.
+ * @returns what ends that. */
+export function onRunEnd(listener: (said: string) => void): () => void {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
+}
+
+const tell = (said: string) => {
+  for (const listener of listeners) listener(said)
+}
+
 /** Runs the built command line against a lab. */
 export function runbook(
   args: readonly string[],
@@ -20,6 +33,7 @@ export function runbook(
     timeout: options.timeout ?? 120_000,
     maxBuffer: 1 << 27,
   })
+  tell(done.stdout + done.stderr)
   return { status: done.status ?? -1, stdout: done.stdout, stderr: done.stderr }
 }
 
@@ -51,7 +65,10 @@ export function startRunbook(args: readonly string[], lab?: Lab, env: Record<str
       said[from] += text
     })
   const ended = new Promise<Awaited<Running['ended']>>((resolve) =>
-    child.on('close', (status, signal) => resolve({ status, signal, ...said })),
+    child.on('close', (status, signal) => {
+      tell(said.stdout + said.stderr)
+      resolve({ status, signal, ...said })
+    }),
   )
   return { child, stdout: () => said.stdout, stderr: () => said.stderr, ended }
 }

@@ -1,13 +1,14 @@
 /** What a secret may look like where it is let out: as it is, in JSON, in quotes of a shell, in base64 wherever it begins in what
- * is encoded, in an address. */
+ * is encoded, in an address, in a form. */
 export function secretForms(secret: string): string[] {
+  const inAddress = encodeURIComponent(secret)
+  const strict = inAddress.replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
   const all = [
     secret,
     JSON.stringify(secret).slice(1, -1),
     secret.replaceAll("'", `'\\''`),
     secret.replace(/["\\$`]/g, '\\$&'),
-    encodeURIComponent(secret),
-    encodeURIComponent(secret).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`),
+    ...[inAddress, strict].flatMap((s) => [s, s.replace(/%../g, (c) => c.toLowerCase()), s.replaceAll('%20', '+')]),
     ...[0, 1, 2].flatMap((before) => {
       const bytes = Buffer.concat([Buffer.alloc(before), Buffer.from(secret)])
       // what does not depend on its neighbours

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { untilHealth } from './bao-server.ts'
 import { onHost } from './hsm.ts'
+import type { Secrets } from './hunt.ts'
 import type { Lab } from './lab.ts'
 import { type Running, startRunbook } from './runbook.ts'
-import { makeSite, type SiteSecrets } from './site.ts'
+import { makeSite, randomSecrets, type SiteSecrets } from './site.ts'
 
 /** What a server handed out, as the site's store keeps it. */
 export interface Kept {
@@ -14,18 +15,23 @@ export interface Kept {
   readonly keys_base64?: readonly string[]
 }
 
+/** What of it is secret, by its name. */
+export function keptSecrets({ root_token, keys, keys_base64 = [] }: Kept): Secrets {
+  return { root_token, ...Object.fromEntries([...keys, ...keys_base64].map((key, i) => [`key ${i}`, key])) }
+}
+
 /** One host, and the playbooks of the guide run against it. */
 export class OneHost {
   readonly lab: Lab
   readonly inventory: string
   readonly store: string
   readonly url: string
-  /** All that runs said. */
-  readonly said: string[] = []
+  readonly #own: SiteSecrets
 
   /** @param options.keep the site of this lab was made before. */
-  constructor(lab: Lab, secrets?: SiteSecrets, options: { keep?: boolean } = {}) {
+  constructor(lab: Lab, secrets = randomSecrets(), options: { keep?: boolean } = {}) {
     this.lab = lab
+    this.#own = secrets
     this.inventory = options.keep ? join(lab.dir, 'site') : makeSite(lab, secrets)
     this.store = join(lab.dir, 'vault-keys.json')
     this.url = `http://${lab.hosts[0]!.address}:8200`
@@ -40,7 +46,6 @@ export class OneHost {
   async run(status: number, command: string, ...options: string[]): Promise<string> {
     const done = await this.start(command, ...options).ended
     const text = done.stdout + done.stderr
-    this.said.push(text)
     assert.is(done.status, status, `${command} ${options.join(' ')}: ${text.slice(-3000)}`)
     return text
   }
@@ -51,6 +56,11 @@ export class OneHost {
 
   kept(): Kept {
     return JSON.parse(readFileSync(this.store, 'utf8')) as Kept
+  }
+
+  /** What must be found nowhere else, by its name. */
+  secrets(): Secrets {
+    return { ...this.#own, ...(this.hasStore() ? keptSecrets(this.kept()) : {}) }
   }
 
   hasStore(): boolean {

@@ -105,7 +105,7 @@ function yaml(values: Readonly<Record<string, unknown>>): string {
     .join('')
 }
 
-function randomSecrets(): SiteSecrets {
+export function randomSecrets(): SiteSecrets {
   return { pin: randomBytes(9).toString('base64url'), keyPassword: randomBytes(12).toString('base64url') }
 }
 
