@@ -1,6 +1,5 @@
 import {
   defineModule,
-  entry,
   fail,
   type HsmObject,
   type HsmParams,
@@ -44,11 +43,11 @@ export default defineModule({
       },
       id: { type: 'string', pattern: '^([0-9a-fA-F]{2})+$', description: 'CKA_ID in hex; without it one by chance.' },
       extractable: { type: 'boolean', default: false, description: 'It may leave the token, wrapped.' },
-      opens: {
-        type: 'array',
-        items: { type: 'string', hostPath: true },
+      make: {
+        type: 'boolean',
+        default: true,
         description:
-          'Paths that are there once the key has closed something, as the storage of a server. Where one is, a key that is missing is a failure: a new one would not open it.',
+          'A key that is missing is made. Without it that is a failure: where something is closed by a key that is gone, a new one would not open it.',
       },
       ...hsmParams,
     },
@@ -73,11 +72,10 @@ export default defineModule({
     return {
       look: hsmLook(place),
       variable,
-      closed: (p.opens ?? []).map(entry),
       login: look && usable(p, pin, look) ? hsmLogin(hsmLoginQuestion(p, pin as PinSource, look)) : undefined,
     }
   },
-  plan: (p, { look, variable, login, closed }) => {
+  plan: (p, { look, variable, login }) => {
     const place = hsmPlace(p)
     const pin = pinSource(p, variable)
     if (pin === undefined)
@@ -94,15 +92,10 @@ export default defineModule({
       const wrong = keyProblem(login!.objects, p.label) ?? otherKey(named, p)
       return wrong ? fail(wrong.message, wrong) : { steps: [], warnings, result: resultOf(p.label, named) }
     }
-    // what may not be looked at may be there
-    const needed = closed.find((e) => e.stat !== undefined || e.obstacle === 'denied')
-    if (needed)
-      return fail(
-        `the key ${p.label} is not on the token, and what it closed is there (${needed.path}): a new one would not open that`,
-        {
-          hint: 'put the key back, from a backup or another HSM of its cluster; where nothing is lost, remove what it closed',
-        },
-      )
+    if (!p.make)
+      return fail(`the key ${p.label} is not on the token, and a new one would not open what it closed`, {
+        hint: 'put it back, from a backup or another HSM of its cluster; where nothing is lost, remove what it closed',
+      })
     const key = {
       label: p.label,
       type: p.type,

@@ -67,6 +67,10 @@ function withCapabilities(lab: Lab): void {
   const again = runTasks(lab, 'apply', tasks('2', 'cap_kill=ep'))
   assert.equal([again.statuses, again.warnings], [['changed', 'changed', 'changed'], []], again.text)
   assert.is(getcap(), `${path} cap_kill,cap_ipc_lock=ep`)
+  // of a link they are those of where it leads
+  lab.run('h1', ['ln', '-s', path, '/srv/link'])
+  const linked = [{ capabilities: { path: '/srv/link', capability: 'cap_ipc_lock=+ep' } }]
+  assert.equal(runTasks(lab, 'apply', linked).statuses, ['ok'])
   const gone = [{ capabilities: { path, capability: 'cap_kill', state: 'absent' } }]
   assert.equal(runTasks(lab, 'apply', gone).statuses, ['changed'])
   assert.is(getcap(), `${path} cap_ipc_lock=ep`)

@@ -93,14 +93,16 @@ export const capabilitiesKind: ReadKind<string, string | undefined> = {
   // /sbin is not in an ordinary user's PATH
   script: (paths, sh) =>
     `PATH=$PATH:/usr/sbin:/sbin
-for p in ${sh.words(paths)}; do if command -v getcap >/dev/null 2>&1; then printf '+' >&3; getcap -- "$p" >&3 2>/dev/null; fi; printf '\\0' >&3; done`,
+for p in ${sh.words(paths)}; do if command -v getcap >/dev/null 2>&1; then test ! -L "$p" || p=$(readlink -f "$p"); printf '+%s' "$p" >&3; fi
+printf '\\0' >&3; getcap -- "$p" >&3 2>/dev/null; printf '\\0' >&3; done`,
   parse: (bytes, paths) => {
     const found = fromBytes(bytes).split('\0')
-    return paths.map((path, i) => {
-      const text = found[i]!
-      if (!text.startsWith('+')) return undefined
+    return paths.map((_, i) => {
+      // getcap says nothing of links: of where one leads
+      const [real, text] = [found[2 * i]!.slice(1), found[2 * i + 1]!]
+      if (real === '') return undefined
       // `PATH cap=ep`, and `PATH = cap+ep` before libcap 2.41
-      const said = text.slice(1 + (text.startsWith(path, 1) ? path.length : 0)).trim()
+      const said = text.slice(text.startsWith(real) ? real.length : 0).trim()
       return printCapabilities(parseCapabilities(said.replace(/^= /, '')))
     })
   },
