@@ -1,5 +1,5 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
-import { type FileHandle, open, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, type FileHandle, link, open, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir, userInfo } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { AgeError, encryptTo } from './age.ts'
@@ -158,30 +158,45 @@ async function keepElsewhere(path: string, content: Buffer, why: Error): Promise
   )
 }
 
-/** @throws StoreError where somebody else is about to fill the store. */
+let intents = 0
+
+/** It appears whole: half of one would not say that its run is dead.
+ * @throws StoreError where somebody else is about to fill the store. */
 async function writeIntent(path: string, about: string): Promise<void> {
   const own = { about, at: new Date().toISOString(), host: hostname(), user: userInfo().username, pid: process.pid }
-  const text = Buffer.from(`${JSON.stringify({ ...own, born: birthOf(process.pid) })}\n`)
+  const beside = `${intentOf(path)}.${process.pid}-${++intents}`
+  try {
+    const text = `${JSON.stringify({ ...own, born: birthOf(process.pid) })}\n`
+    await writeFile(beside, text, { mode: 0o600, flush: true })
+    await takeIntent(path, beside)
+  } catch (e) {
+    throw unwritable(path, e)
+  } finally {
+    await rm(beside, { force: true }).catch(() => {})
+  }
+}
+
+async function takeIntent(path: string, beside: string): Promise<void> {
   for (let tries = 0; ; tries++) {
     try {
-      const file = await open(intentOf(path), 'wx', 0o600)
-      try {
-        await writeAll(file, text)
-        await file.sync()
-      } catch (e) {
-        await rm(intentOf(path), { force: true })
-        throw e
-      } finally {
-        await file.close()
-      }
-      return
+      return await appear(beside, intentOf(path))
     } catch (e) {
-      if ((e as NodeJS.ErrnoException).code !== 'EEXIST' || tries > 3) throw unwritable(path, e)
+      if ((e as NodeJS.ErrnoException).code !== 'EEXIST' || tries > 3) throw e
       const other = intentAt(path)
       if (other?.alive)
         throw new StoreError(`another run is about to fill ${path}: ${whoIs(other)}`, 'wait for it to end')
       await rm(intentOf(path), { force: true })
     }
+  }
+}
+
+/** Some file systems have no second names. */
+async function appear(beside: string, at: string): Promise<void> {
+  try {
+    await link(beside, at)
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === 'EEXIST') throw e
+    await copyFile(beside, at, constants.COPYFILE_EXCL)
   }
 }
 

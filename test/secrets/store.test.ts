@@ -29,6 +29,9 @@ if (process.env.STORE_TO_FILL !== undefined) {
   await new Promise((r) => setTimeout(r, 60_000))
 }
 
+if (process.env.STORE_TO_TRY !== undefined)
+  for (;;) await (await openStore({ path: process.env.STORE_TO_TRY, recipients: [] }, 'a test')).abandon()
+
 const root = mkdtempSync(join(tmpdir(), 'store-'))
 process.on('exit', () => rmSync(root, { recursive: true, force: true }))
 let made = 0
@@ -258,6 +261,22 @@ test('a file that others may read is told', async () => {
   assert.is((await readStore(path)).open, false)
   chmodSync(path, 0o644)
   assert.is((await readStore(path)).open, true)
+})
+
+test('an intent is seen whole or not at all: a run that dies at once is known to be dead', async () => {
+  const path = join(fresh(), 'keys')
+  const child = spawn(process.execPath, [process.argv[1]!], { env: { ...process.env, STORE_TO_TRY: path } })
+  let [seen, half] = [0, 0]
+  for (const end = Date.now() + 3000; Date.now() < end && seen < 400; ) {
+    if (seen === 0) await new Promise((r) => setTimeout(r, 1))
+    const found = intentAt(path)
+    if (found === undefined) continue
+    seen++
+    if (found.pid !== child.pid) half++
+  }
+  child.kill('SIGKILL')
+  assert.ok(seen > 50, `${seen}`)
+  assert.is(half, 0)
 })
 
 test.run()
