@@ -1,9 +1,10 @@
 import {
+  addressOf,
   type Content,
   content,
   defineModule,
+  type Failure,
   fail,
-  fromBytes,
   type HsmLogin,
   type HsmLook,
   hsmExclusive,
@@ -17,37 +18,45 @@ import {
   type KeyTrial,
   type Known,
   keyProblem,
-  type LocalFile,
   type LocalRead,
-  localFile,
   lockoutProblem,
   loginProblem,
   lookProblem,
   mechanismName,
+  missingFile,
   missingMechanisms,
   type Params,
   type PinSource,
-  type PortQuestion,
-  type PortWanted,
   pinSource,
   pinVariable,
   placeText,
+  portExclusive,
+  portFiles,
   portLook,
+  portParams,
   portProblem,
+  portQuestion,
   portResult,
+  portWanted,
   portWarnings,
+  probeOf,
   type Read,
+  sealIn,
   slotOf,
   troubleWords,
   untriedProblem,
 } from '../src/module.ts'
 
-const file = { type: 'string', controllerPath: 'files' } as const
-
 const params = {
   type: 'object',
   properties: {
     ...hsmParams,
+    seal_config: {
+      type: 'string',
+      hostPath: true,
+      description:
+        'The configuration of a server on the host, instead of `library`, the token and `keys`: those of its pkcs11 seal are looked at.',
+    },
     from: {
       type: 'string',
       enum: ['auto', 'host', 'controller'],
@@ -88,19 +97,17 @@ const params = {
       },
       description: 'Keys that have to be there exactly once, and to work.',
     },
-    address: { type: 'string', description: 'Where the HSM is, as the host sees it: its port is tried first.' },
-    port: { type: 'integer', minimum: 1, maximum: 65535, default: 9100, description: 'Its production port.' },
-    tls: { type: 'boolean', default: true, description: 'The port speaks TLS: its certificates are looked at.' },
-    tls_ca: { ...file, description: 'PEM of the certificates that sign the HSM’s.' },
-    tls_cert: { ...file, description: 'Our certificate, PEM.' },
-    tls_key: { ...file, description: 'Its key, PEM.' },
-    tls_p12: { ...file, description: 'Our certificate with its key, PKCS #12.' },
-    tls_key_password: { type: 'string', secret: true, description: 'The password of `tls_key` or `tls_p12`.' },
-    tls_server_name: { type: 'string', description: 'The name that the HSM’s certificate has to have.' },
-    remote_src: { type: 'boolean', default: false, description: 'Takes the files of `tls_…` from the host.' },
+    ...portParams,
   },
-  anyOf: [{ required: ['library'] }, { required: ['address'] }],
-  exclusive: [...hsmExclusive, ['tls_p12', 'tls_cert'], ['tls_p12', 'tls_key']],
+  anyOf: [{ required: ['library'] }, { required: ['seal_config'] }, { required: ['address'] }],
+  exclusive: [
+    ...hsmExclusive,
+    ...portExclusive,
+    ['seal_config', 'library'],
+    ['seal_config', 'token_label'],
+    ['seal_config', 'slot'],
+    ['seal_config', 'keys'],
+  ],
 } as const
 
 type P = Params<typeof params>
@@ -126,12 +133,16 @@ export default defineModule({
     'Tested with SoftHSM2 and with pkcs11-tool 0.23 and 0.26.',
   ],
 })({
-  reads: (p, { here: local }, known) => {
-    const files = fileReads(p)
-    const port = p.address === undefined ? undefined : portQuestion(p, addressOf(p.address), files, known)
-    return { ...files, port: port && portLook(port), ...libraryReads(p, local, known) }
+  reads: (given, { here: local }, known) => {
+    const files = portFiles(given)
+    const port = portQuestion(given, files, known)
+    const config = given.seal_config === undefined ? undefined : content(given.seal_config)
+    const p = sealed(given, config && known(config))
+    return { ...files, port: port && portLook(port), config, ...('failed' in p ? {} : libraryReads(p, local, known)) }
   },
-  plan: (p, answers) => {
+  plan: (given, answers) => {
+    const p = sealed(given, answers.config)
+    if ('failed' in p) return p
     const missing = missingFile(p, answers)
     if (missing) return missing
     const wanted = portWanted(p)
@@ -165,6 +176,18 @@ export default defineModule({
   },
 })
 
+/** What a seal says, in the place of parameters. */
+function sealed(p: P, config: Content | undefined): P | Failure {
+  if (p.seal_config === undefined || config === undefined) return p
+  if (config.denied) return fail(`${p.seal_config} may not be read`, { hint: '`become: true`, or its owner' })
+  if (!config.bytes) return fail(`there is no ${p.seal_config} on the host`, { hint: 'is the server installed?' })
+  const seal = sealIn(config.bytes.toString('utf8'))
+  const { library, token_label, slot, keys } = seal ? probeOf(seal) : {}
+  if (library === undefined)
+    return fail(`${p.seal_config} has no pkcs11 seal with a \`lib\``, { hint: 'name `library`, the token and `keys`' })
+  return { ...p, library, token_label, slot, keys }
+}
+
 interface LibraryReads {
   readonly variable?: LocalRead<string | undefined> | undefined
   readonly here?: Read<HsmLook | string> | undefined
@@ -187,69 +210,6 @@ function libraryReads(p: P, local: boolean, known: Known): LibraryReads {
   const login = question && (onHost ? hsmLogin(question) : hsmLoginHere(question))
   return { variable, here, look: onHost ? hsmLook(place) : undefined, login }
 }
-
-const fileNames = ['tls_ca', 'tls_cert', 'tls_key', 'tls_p12'] as const
-
-/** The host's file or the controller's. */
-type FileRead = LocalRead<Content | LocalFile | undefined>
-
-function fileReads(p: P): Partial<Record<(typeof fileNames)[number], FileRead>> {
-  if (p.address === undefined || !p.tls) return {}
-  return Object.fromEntries(
-    fileNames.flatMap((name) => {
-      const path = p[name]
-      return path === undefined ? [] : [[name, (p.remote_src ? content(path) : localFile(path)) as FileRead]]
-    }),
-  )
-}
-
-function missingFile(p: P, answers: object) {
-  for (const name of fileNames) {
-    const path = p[name]
-    if (!(name in answers)) continue
-    const found = (answers as Record<string, Content | LocalFile | undefined>)[name]
-    if (found && 'denied' in found && found.denied) return fail(`${path} may not be read`, { hint: '`become: true`' })
-    if (!found?.bytes)
-      return fail(`there is no ${path} on the ${p.remote_src ? 'host' : 'controller'}`, {
-        hint: p.remote_src ? 'a path of the host' : '`remote_src: true` takes it from the host',
-      })
-    if (name === 'tls_ca' && !isPem(found.bytes))
-      return fail(`${path} holds no certificate in PEM`, {
-        hint: 'export it as PEM; from DER: `openssl x509 -inform DER -in … -out …`',
-      })
-  }
-  return undefined
-}
-
-/** What is none would be as if there were no CA. */
-const isPem = (bytes: Buffer) => /^-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----\r?$/m.test(fromBytes(bytes))
-
-/** Undefined as long as its files are not known, or where they can't be used. */
-function portQuestion(p: P, host: string, files: ReturnType<typeof fileReads>, known: Known): PortQuestion | undefined {
-  const { port, timeout } = p
-  if (!p.tls) return { host, port, timeout }
-  const found = fileNames.map((name) => (files[name] ? known(files[name])?.bytes : undefined))
-  if (fileNames.some((name, i) => files[name] && !found[i])) return undefined
-  const [ca, cert, key, p12] = found
-  if (ca && !isPem(ca)) return undefined
-  const password = p.tls_key_password
-  const own = p12
-    ? { p12: p12.toString('base64'), password }
-    : cert && key
-      ? { cert: fromBytes(cert), key: fromBytes(key), password }
-      : undefined
-  return { host, port, timeout, tls: { ca: ca && fromBytes(ca), serverName: p.tls_server_name, own } }
-}
-
-function portWanted(p: P): PortWanted | undefined {
-  if (p.address === undefined) return undefined
-  const own = p.tls_p12 !== undefined || p.tls_cert !== undefined
-  const tls = { trust: p.tls_ca !== undefined, serverName: p.tls_server_name, own }
-  return { host: addressOf(p.address), port: p.port, ...(p.tls ? { tls } : {}) }
-}
-
-/** `[::1]` is as good as `::1`. */
-const addressOf = (address: string) => address.replace(/^\[(.*)\]$/, '$1')
 
 /** Why there is no login to be tried. */
 function before(p: P, look: HsmLook) {

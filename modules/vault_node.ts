@@ -6,6 +6,7 @@ import {
   defineModule,
   type Failure,
   fail,
+  illOf,
   isRefused,
   knownLocals,
   neededBy,
@@ -25,15 +26,15 @@ import {
 
 export default defineModule({
   name: 'vault_node',
-  summary: 'A server of Vault or OpenBao as a member of a cluster on raft, around its restart.',
+  summary: 'A server of Vault or OpenBao as a member of a cluster on raft: whether it is well, and around its restart.',
   params: {
     type: 'object',
     properties: {
       state: {
         type: 'string',
-        enum: ['spare', 'standby', 'voter'],
+        enum: ['healthy', 'spare', 'standby', 'voter'],
         description:
-          '`spare`: looks whether the others can do without it, and fails where they can’t. `standby`: a leader steps down and another takes over, where there is one. `voter`: waits until it is unsealed, votes, has caught up, and all are well.',
+          '`healthy`: looks whether it and all others take part, and fails where they don’t. `spare`: looks whether the others can do without it, and fails where they can’t. `standby`: a leader steps down and another takes over, where there is one. `voter`: waits until it is unsealed, votes, has caught up, and all are well.',
       },
       node: {
         type: 'string',
@@ -84,6 +85,10 @@ export default defineModule({
     if (isRefused(a.cluster)) return failing(refusal(a.cluster))
     const cluster = a.cluster!
     const result = clusterShown(cluster)
+    if (p.state === 'healthy') {
+      const ill = illOf(cluster, server)
+      return ill ? failing(ill) : { steps: [], result }
+    }
     if (p.state === 'spare') {
       const needed = neededBy(cluster, server)
       if (needed && (needed.forGood || !p.timeout)) return failing(needed)

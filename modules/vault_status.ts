@@ -2,6 +2,7 @@ import {
   defineModule,
   isRefused,
   knownLocals,
+  unusable,
   vaultLocals,
   vaultServer,
   vaultServerParams,
@@ -10,13 +11,25 @@ import {
 
 export default defineModule({
   name: 'vault_status',
-  summary: 'What a server of Vault or OpenBao says of itself, without a token; a host without one is no failure.',
+  summary: 'What a server of Vault or OpenBao says of itself, without a token.',
   harmless: true,
-  params: { type: 'object', properties: vaultServerParams },
+  params: {
+    type: 'object',
+    properties: {
+      state: {
+        type: 'string',
+        enum: ['any', 'unsealed'],
+        default: 'any',
+        description: '`unsealed`: fails where it does not answer, is not initialised, is sealed, or of no use.',
+      },
+      ...vaultServerParams,
+    },
+  },
   examples: `- vault_status: { address: https://vault1.example.com:8200, ca_cert: ca.pem }
   register: vault
-- assert: { that: vault.answers && !vault.sealed }`,
+- vault_status: { state: unsealed }`,
   notes: [
+    'A host without a server is no failure, unless `state` says so.',
     'It gives `answers`, and where that is false `why`; otherwise `product`, `version`, `edition`, `initialized`, `sealed`, `health`, `seal_type`, `auto_unseal` and `storage`. It waits for nothing.',
     '`health` is the code of sys/health: 200 active, 429 a standby, 473 one that answers, 501 not initialised, 503 sealed.',
   ],
@@ -25,7 +38,10 @@ export default defineModule({
     ...vaultLocals(p, known),
     status: vaultStatus(vaultServer(p, knownLocals(p, known), context)),
   }),
-  plan: (_, { status }) => {
+  plan: (p, a, context) => {
+    const { status } = a
+    const no = p.state === 'unsealed' ? unusable(status, vaultServer(p, a, context)) : undefined
+    if (no) return no
     if (isRefused(status)) return { steps: [], result: { answers: false, why: status.refused }, output: status.refused }
     const { product, version, edition, initialized, sealed, health, storage } = status
     const result = { answers: true, product, version, edition, initialized, sealed, health, storage }

@@ -68,6 +68,7 @@ export {
 } from './ownership.ts'
 export { inTheWay, type Placing, placedPlan, placeFile, wayBarred, withBackup } from './placing.ts'
 export { type PortWanted, placeText, portProblem, portResult, portWarnings } from './port.ts'
+export { addressOf, missingFile, portExclusive, portFiles, portParams, portQuestion, portWanted } from './port-files.ts'
 export { exitStatus } from './said.ts'
 export { type OpenStore, openStore, StoreError, type StorePlace, settleStore, whoIs } from './secrets/store.ts'
 export { type Stored, stored } from './secrets/stored.ts'

@@ -151,7 +151,9 @@ export function portWarnings({ tls }: PortLook, { tls: wanted, host, port }: Por
     )
   return [
     ...soon,
-    ...(!wanted.trust ? [`nobody vouches for the certificate of ${place}: there is no \`tls_ca\``] : []),
+    ...(!wanted.trust && !tls.vouched
+      ? [`nobody vouches for the certificate of ${place}: there is no \`tls_ca\`, and no CA of it in \`tls_p12\``]
+      : []),
     ...(wanted.serverName === undefined && tls.otherName
       ? [`the certificate of ${place} is not for this address: it is ${nameOf(tls)}`]
       : []),

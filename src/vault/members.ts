@@ -159,18 +159,24 @@ export function neededBy({ members, own, leader }: Cluster, { address }: VaultSe
   return undefined
 }
 
-/** Why a member does not take part yet; undefined where it does. That it is listed as a voter says little: it stays so while
- * it is away. */
-export function awayFrom(cluster: Cluster, { address }: VaultServer): Why | undefined {
-  const { members, own, leader, applied, newest } = cluster
+/** Why a member does not take part yet; undefined where it does. */
+export function awayFrom(cluster: Cluster, server: VaultServer): Why | undefined {
+  const { members, own, applied, newest } = cluster
+  if (members.length === 0 || applied >= newest) return illOf(cluster, server)
+  const behind = { failed: `${own} is at ${applied} of the log, the leader at ${newest}`, hint: 'its log says why' }
+  return illOf(cluster, server) ?? behind
+}
+
+/** Why a member or another one of its cluster is not well; undefined where all are. That it is listed as a voter says little:
+ * it stays so while it is away. How far behind the leader it may be, autopilot says. */
+export function illOf({ members, own, leader }: Cluster, { address }: VaultServer): Why | undefined {
   const log = 'its log says why'
   if (leader === undefined) return { failed: `${address} knows no leader of its cluster`, hint: log }
   if (members.length === 0) return undefined
   if (own === undefined) return stranger(members, address)
   const ill = members.map(illness).find((why) => why !== undefined)
-  if (ill !== undefined) return { failed: ill, hint: log }
-  if (applied < newest) return { failed: `${own} is at ${applied} of the log, the leader at ${newest}`, hint: log }
-  return undefined
+  const young = members.some((m) => !m.voter) ? 'a new one votes some ten seconds after it has joined; else ' : ''
+  return ill === undefined ? undefined : { failed: ill, hint: `${young}${log}` }
 }
 
 function stranger(members: readonly Member[], address: string): Why {

@@ -46,3 +46,21 @@ export function otherKey(p: Preflight, hcl: string, config: string, product: str
     })
   return undefined
 }
+
+/** What hsm_probe is to look at for a seal. */
+export function probeOf(seal: ReadonlyMap<string, string>) {
+  const at = (name: string) => seal.get(name)
+  const [label, slot] = [at('token_label'), at('slot')]
+  const hash = (at('rsa_oaep_hash') ?? 'sha256') as 'sha256'
+  const key = (name: string, use: 'encrypt' | 'sign', mechanism: string | undefined) => {
+    const named = at(name)
+    const by = mechanism === undefined ? {} : { mechanism }
+    return named === undefined ? [] : [{ label: named, use, rsa_oaep_hash: hash, ...by }]
+  }
+  return {
+    library: at('lib'),
+    token_label: label,
+    slot: label === undefined && slot !== undefined ? Number(slot) : undefined,
+    keys: [...key('key_label', 'encrypt', at('mechanism')), ...key('hmac_key_label', 'sign', at('hmac_mechanism'))],
+  }
+}

@@ -17,6 +17,7 @@ export {
   type Cluster,
   clusterSettled,
   clusterShown,
+  illOf,
   type Member as VaultMember,
   neededBy,
   stepDown,
@@ -36,6 +37,7 @@ export {
 export { policyEffects, vaultPolicy } from './policies.ts'
 export { type VaultState, vaultState } from './ready.ts'
 export { isGood, type VaultSaid } from './said.ts'
+export { probeOf, sealIn } from './seal.ts'
 export { noSecret, type Secret, sameData, secretEffects, vaultSecret } from './secrets.ts'
 export { isRefused, type Refused, sameServer, type VaultServer, vaultRequest, vaultServerParams } from './server.ts'
 export { serverEnd } from './server-end.ts'

@@ -134,6 +134,14 @@ for (const version of both) {
     assert.not.ok(ours.warnings.some((w) => /shows no certificate/.test(w)))
     const p12 = p12Of(client, 'a password')
     assert.is((await tell(port, { ca: authority.ca, own: { p12, password: 'a password' } })).said, '')
+    // one that holds its CA vouches for the HSM, and one of somebody else's does not
+    writeFileSync(join(dir, 'ca'), authority.ca)
+    writeFileSync(join(dir, 'other'), newAuthority().ca)
+    const warned = async (...more: string[]) =>
+      (await tell(port, { own: { p12: p12Of(client, 'x', ...more), password: 'x' } })).warnings.join()
+    assert.not.match(await warned('-certfile', 'ca'), /nobody vouches/)
+    assert.match(await warned('-certfile', 'other'), /nobody vouches.*no CA of it in `tls_p12`/)
+    assert.match(await warned(), /nobody vouches/)
     const foreign = await tell(port, { ca: authority.ca, own: other.issue('DNS:client') })
     assert.match(foreign.said, /(refuses a|ends the TLS handshake with a) client with our certificate/)
     const old = await tell(port, { ca: authority.ca, own: authority.issue('DNS:client', -1) })

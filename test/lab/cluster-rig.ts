@@ -58,12 +58,7 @@ export class ThreeHosts {
 
   /** Waits until all vote and are well. */
   async untilHealthy(): Promise<void> {
-    const at = await this.leader()
-    for (const late = Date.now() + 60_000; Date.now() < late; await new Promise((r) => setTimeout(r, 500))) {
-      const { data } = await this.ask<{ data?: { healthy: boolean; voters: unknown[] } }>(at, autopilot)
-      if (data?.healthy && data.voters.length === this.names.length) return
-    }
-    throw new Error('the cluster never came to be healthy')
+    await untilAllVote(this.url(await this.leader()), this.token!, this.names.length)
   }
 
   /** Waits until a rolling restart would begin. */
@@ -116,7 +111,17 @@ export class ThreeHosts {
   }
 }
 
-const autopilot = 'storage/raft/autopilot/state'
+/** One that has just joined has no vote for some ten seconds.
+ * @param leader its API, or that of one that forwards to it. */
+export async function untilAllVote(leader: string, token: string, count: number): Promise<void> {
+  const state = `${leader}/v1/sys/storage/raft/autopilot/state`
+  for (const late = Date.now() + 60_000; Date.now() < late; await new Promise((r) => setTimeout(r, 500))) {
+    const said = await fetch(state, { headers: { 'x-vault-token': token } })
+    const { data } = (await said.json()) as { data?: { healthy: boolean; voters: unknown[] } }
+    if (data?.healthy && data.voters.length === count) return
+  }
+  throw new Error('the cluster never came to be healthy')
+}
 
 /** Variables by which playbooks take the release before. */
 export function older(): string[] {

@@ -72,7 +72,20 @@ labSuite(
           const refused = await site.run(1, 'apply', 'rolling.yml', ...only)
           assert.match(refused, /failed h\d: the cluster\n.*(knows no leader|does not report to the leader)/)
         }
+        // no host is green, as check and as apply
+        for (const command of ['check', 'apply']) {
+          const verified = await site.run(1, command, 'verify.yml')
+          for (const host of site.names)
+            assert.match(
+              verified,
+              new RegExp(
+                `failed ${host}: it takes part in its cluster, and so do all others\n.*(knows no|report to the)`,
+              ),
+            )
+        }
         onHost(lab, broken, 'systemctl stop vault')
+        const gone = await site.run(1, 'apply', 'verify.yml', '-l', broken)
+        assert.match(gone, new RegExp(`failed ${broken}: Vault is unsealed\n.*(refused|nobody listens)`))
         const without = await site.run(1, 'apply', 'rolling.yml', '-l', other)
         assert.match(without, new RegExp(`failed ${other}: the cluster\\n.*${broken} of the cluster`))
         for (const host of [first, other]) assert.is(at(host, site.pids()), at(host, before))
@@ -80,6 +93,7 @@ labSuite(
         onHost(lab, broken, `cp -p /root/hcl ${hcl}; systemctl restart vault`)
         await untilHealth(lab, broken, site.url(broken), unsealed)
         await site.untilReady()
+        await site.run(0, 'apply', 'verify.yml')
       },
     ],
   ],

@@ -6,6 +6,7 @@ import { newAuthority } from '../host/certificates.ts'
 import { startEnterprise } from '../vault/enterprise.ts'
 import { baoRelease, whyNoServers } from './bao.ts'
 import { untilHealth } from './bao-server.ts'
+import { untilAllVote } from './cluster-rig.ts'
 import { putTokensBack, takeTokensAway } from './hsm.ts'
 import { bootLab, canBootLab, type Lab } from './lab.ts'
 import { startRunbook } from './runbook.ts'
@@ -292,6 +293,7 @@ labTest('three hosts: a cluster, of which one is initialised and the others join
     recap(again).every((c) => c.trips <= 3),
     JSON.stringify(recap(again)),
   )
+  await untilAllVote(site.url('h1'), key, 3)
   await site.verify(0)
   await lab.reboot('h3')
   await site.unsealed('h3')

@@ -67,6 +67,30 @@ test('a token and a key that work', async () => {
   )
 })
 
+test('what the seal of a server names', async () => {
+  const hcl = 'seal "pkcs11" {\n  lib = "/lib/p11.so"\n  slot = "5"\n  key_label = "k"\n  mechanism = "0x1085"\n}\n'
+  const params = { library: '/lib/p11.so', slot: 5, pin: 'pin-4711', risk_lockout: false, timeout: 20 }
+  const keys: KeyTrial[] = [{ label: 'k', use: 'encrypt', hash: 'sha256', mechanism: 'AES-CBC-PAD' }]
+  const of = (text: string | undefined, more: object = {}) =>
+    plan(
+      'hsm_probe',
+      { seal_config: '/c.hcl', pin: 'pin-4711', ...more },
+      {
+        host: { '/lib/p11.so': 'x', ...(text === undefined ? {} : { '/c.hcl': text }) },
+        answers: [
+          [hsmLook(hsmPlace(params)), good],
+          [hsmLogin(hsmLoginQuestion(params, { text: 'pin-4711' }, good, { random: true, keys })), opened],
+        ],
+      },
+    )
+  const { failed, result } = await of(hcl)
+  assert.is(failed, undefined)
+  assert.equal([result.slot, result.keys], [5, [{ label: 'k', type: 'AES', id: '01', tried: 'AES-CBC-PAD' }]])
+  assert.is((await of(undefined)).failed, 'there is no /c.hcl on the host')
+  assert.match((await of('seal "awskms" {}')).failed!, /has no pkcs11 seal with a `lib`/)
+  assert.match((await of(hcl, { library: '/x.so' })).invalid[0]!, /`seal_config` and `library` exclude each other/)
+})
+
 test('without a PIN nobody logs in', async () => {
   const { result, failed } = await probe({ mechanisms: ['CKM_AES_GCM'] })
   assert.is(failed, undefined)
@@ -233,7 +257,10 @@ test('the port is looked at first, with the files of host or controller', async 
   const closed = await asking({}, { unreachable: { message: 'hsm:9100 refused the connection' } }, { tls: false })
   assert.is(closed.failed, 'hsm:9100 refused the connection')
   assert.is((await asking({}, {}, { tls: false })).failed, undefined)
-  assert.match((await plan('hsm_probe', { port: 1 }, {})).invalid[0]!, /needs one of `library`, `address`/)
+  assert.match(
+    (await plan('hsm_probe', { port: 1 }, {})).invalid[0]!,
+    /needs one of `library`, `seal_config`, `address`/,
+  )
 })
 
 test.run()

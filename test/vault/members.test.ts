@@ -1,7 +1,15 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { ApiRequest, Way } from '../../src/host/channel.ts'
-import { awayFrom, type Cluster, type Member, neededBy, stepDown, vaultCluster } from '../../src/vault/members.ts'
+import {
+  awayFrom,
+  type Cluster,
+  illOf,
+  type Member,
+  neededBy,
+  stepDown,
+  vaultCluster,
+} from '../../src/vault/members.ts'
 import { type Bao, baoSuite } from './bao.ts'
 import { apply, converges } from './tasks.ts'
 
@@ -26,6 +34,16 @@ async function spare(): Promise<void> {
   const ill = [member('a'), member('b', { wrong: 'is not healthy' }), member('c')]
   assert.is(why({ members: ill }), 'b of the cluster is not healthy')
   assert.is(why({ members: [member('a', { wrong: 'is not healthy' }), member('b'), member('c')] }), undefined)
+}
+
+async function well(): Promise<void> {
+  const why = (change: Partial<Cluster>) => illOf({ ...three, ...change }, server)?.failed
+  // how far behind it may be is left to autopilot
+  assert.is(why({ applied: 5 }), undefined)
+  assert.is(why({ members: [], own: undefined }), undefined)
+  assert.match(why({ leader: undefined })!, /knows no leader/)
+  assert.match(why({ members: [member('a'), member('b', { wrong: 'is not healthy' })] })!, /b of .* is not healthy/)
+  assert.match(why({ own: undefined })!, /which member/)
 }
 
 async function back(): Promise<void> {
@@ -73,7 +91,7 @@ async function down(): Promise<void> {
 }
 
 async function alone(bao: Bao): Promise<void> {
-  const [raft, all] = [bao.version === '2.7.2', ['spare', 'standby', 'voter']]
+  const [raft, all] = [bao.version === '2.7.2', ['healthy', 'spare', 'standby', 'voter']]
   const node = (state: string, more: object = {}) => ({ vault_node: { state, ...more }, register: state })
   const ran = await apply(
     bao,
@@ -110,6 +128,7 @@ async function useless(bao: Bao): Promise<void> {
 }
 
 test('whom the others can do without', spare)
+test('who is well', well)
 test('who is back', back)
 test('a leader steps down once, whatever becomes of the answer', down)
 

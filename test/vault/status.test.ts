@@ -78,7 +78,12 @@ async function strangers(bao: Bao): Promise<void> {
 
 async function sealed(bao: Bao): Promise<void> {
   await bao.seal()
-  const [task] = (await apply(bao, [policy()])).tasks
+  const tasks = [policy(), { vault_status: { token: undefined, state: 'unsealed' } }]
+  for (const each of tasks.slice(0, bao.version === '2.7.2' ? 1 : 2)) await sealedIs(bao, each)
+}
+
+async function sealedIs(bao: Bao, what: Readonly<Record<string, unknown>>): Promise<void> {
+  const [task] = (await apply(bao, [what])).tasks
   assert.match(`${task!.message} | ${task!.hint}`, /^http:\S+ is sealed \| it unseals itself once it reaches its seal/)
 }
 
@@ -95,6 +100,9 @@ async function module(bao: Bao): Promise<void> {
     await converges(bao, tasks),
     tasks.map(() => 'ok'),
   )
+  const why = async (more: object) => (await apply(bao, [status({ state: 'unsealed', ...more })])).tasks[0]!.message
+  assert.is(await why({}), undefined)
+  assert.match((await why({ address: 'http://127.0.0.1:1' }))!, /127\.0\.0\.1:1/)
 }
 
 async function words(): Promise<void> {

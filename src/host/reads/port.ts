@@ -41,6 +41,8 @@ export interface TlsLook {
   readonly chain: readonly Certificate[]
   /** Node's code of why it is not believed; undefined also where there is nobody to believe. */
   readonly untrusted?: string
+  /** By those that our own PKCS #12 file holds, or by whom Node believes. */
+  readonly vouched?: true
   /** Why its name is none of those in the certificate. */
   readonly otherName?: string
   /** Whether it lets in who shows no certificate. */
@@ -114,6 +116,7 @@ async function tlsLook(stream: Duplex, question: PortQuestion, tls: TlsQuestion,
     chain,
     ...(untrusted ? { untrusted } : {}),
     ...(otherName ? { otherName } : {}),
+    ...(own?.met?.vouched ? { vouched: true as const } : {}),
     anonymous: admission(bare),
     ...(told ? { own: told } : {}),
   }
@@ -174,6 +177,7 @@ interface Met {
   readonly protocol: string
   readonly chain: readonly Certificate[]
   readonly untrusted: string | undefined
+  readonly vouched: boolean
   readonly otherName: string | undefined
 }
 
@@ -232,6 +236,7 @@ async function shake(stream: Duplex, question: PortQuestion, own: OwnCertificate
         protocol,
         chain: chainOf(leaf),
         untrusted: reason ? String((reason as NodeJS.ErrnoException).code ?? reason) : undefined,
+        vouched: socket.authorized,
         otherName: tls.checkServerIdentity(name, leaf)?.message.split('\n')[0],
       }
       clearTimeout(timer)
