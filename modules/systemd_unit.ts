@@ -66,7 +66,8 @@ const params = {
     restart_after: {
       type: 'array',
       items: { type: 'string', pattern: '^/|<%' },
-      description: 'Absolute paths: when one of them is newer than the start of the service, it is restarted.',
+      description:
+        'Absolute paths: when one of them is newer than the start of the service, it is restarted. The unit’s own file may be one.',
     },
     restart: {
       type: 'string',
@@ -131,7 +132,8 @@ export default defineModule({
     const files = bytes ? filesOf(p, bytes, a.at!, a.text!, facts.umask) : []
     if ('failed' in files) return files
     const written = bytes !== undefined && !a.text!.bytes?.equals(bytes)
-    const newest = Math.max(...a.watched.map((w) => writtenAt(w) - (a.boot ?? 0)))
+    const own = written && p.restart_after?.includes(pathOf(p)) ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
+    const newest = Math.max(own, ...a.watched.map((w) => writtenAt(w) - (a.boot ?? 0)))
     const wants = wishes(p, a.now, written ? bytes : undefined, newest)
     if ('failed' in wants) return wants
     const steps = [...files, ...wants]

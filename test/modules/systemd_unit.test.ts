@@ -140,6 +140,16 @@ test('restart_after restarts what is older than one of the paths, whatever made 
   assert.match((await of(running, { restart_after: ['c'] })).invalid.join(), /restart_after/)
 })
 
+test('a unit that changed may be a reason to restart too', async () => {
+  const unit = { Service: { ExecStart: '/bin/x' } }
+  const host = { '/etc/systemd/system': directory(), [path]: file('[Service]\nExecStart=/bin/old\n', { mtime: 1 }) }
+  const made = (await steps(running, { unit, state: 'started', restart_after: [path] }, host)) as string[]
+  assert.is(made.at(-1), 'systemctl restart x.service', made.join())
+  assert.not.match((await steps(running, { unit, state: 'started' }, host)).join(), /restart/)
+  const left = await of(running, { unit, state: 'started', restart: 'later', restart_after: [path] }, host)
+  assert.is(left.result.restart_required, true)
+})
+
 test('a restart that is left to others is told as long as it has not come', async () => {
   const left = async (now: Unit, mtime: number, more = {}) => {
     const params = { restart_after: ['/c', '/none'], restart: 'later', state: 'started', ...more }
