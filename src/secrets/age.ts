@@ -37,7 +37,7 @@ export const isEncrypted = (bytes: Buffer) =>
 /** @param identity the path of a file of identities; without it what the environment says.
  * @throws AgeError */
 export async function decrypt(bytes: Buffer, identity: string | undefined): Promise<Buffer> {
-  const identities = identitiesOf(identity)
+  const { identities, where } = identitiesOf(identity)
   const { armor, Decrypter } = await import('age-encryption')
   const decrypter = new Decrypter()
   try {
@@ -50,30 +50,30 @@ export async function decrypt(bytes: Buffer, identity: string | undefined): Prom
     return Buffer.from(await decrypter.decrypt(raw))
   } catch (e) {
     const foreign = /no identity matched/.test((e as Error).message)
-    throw new AgeError(foreign ? 'it is encrypted to somebody else' : 'it is damaged: it can’t be decrypted')
+    if (foreign) throw new AgeError('it is encrypted to somebody else', `${where} does not open it; ${howToName}`)
+    throw new AgeError('it is damaged: it can’t be decrypted')
   }
 }
 
-function identitiesOf(file: string | undefined): string[] {
+const howToName = `name the file of the identity that opens it in ${identityVariable}, or with \`identity\``
+
+function identitiesOf(file: string | undefined): { identities: string[]; where: string } {
   const named = file ?? process.env[identityVariable]
   if (named === undefined || named === '')
-    throw new AgeError(
-      'it is encrypted, and no age identity was given',
-      `name its file with \`identity\` or ${identityVariable}`,
-    )
-  let text = named
+    throw new AgeError('it is encrypted, and no age identity was given', howToName)
+  let [text, where] = [named, `the identity in ${identityVariable}`]
   if (!/^AGE-SECRET-KEY-/.test(named.trim())) {
-    const path = named.startsWith('~/') ? join(homedir(), named.slice(2)) : named
+    where = named.startsWith('~/') ? join(homedir(), named.slice(2)) : named
     try {
-      text = readFileSync(path, 'utf8')
+      text = readFileSync(where, 'utf8')
     } catch (e) {
-      throw new AgeError(`the age identity ${path} can’t be read: ${(e as NodeJS.ErrnoException).code}`)
+      throw new AgeError(`the age identity ${where} can’t be read: ${(e as NodeJS.ErrnoException).code}`, howToName)
     }
   }
-  const found = text
+  const identities = text
     .split(/\r?\n/)
     .map((l) => l.trim())
     .filter((l) => l !== '' && !l.startsWith('#'))
-  if (found.length === 0) throw new AgeError('the file of the age identity holds none')
-  return found
+  if (identities.length === 0) throw new AgeError('the file of the age identity holds none', howToName)
+  return { identities, where }
 }

@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
 import * as assert from 'uvu/assert'
 import { baoRelease } from './bao.ts'
 import { onHost } from './hsm.ts'
+import type { Secrets } from './hunt.ts'
 import type { Lab } from './lab.ts'
 import { type Running, startRunbook } from './runbook.ts'
-import { makeSite } from './site.ts'
+import { makeSite, randomSecrets, storeOf } from './site.ts'
+import { type Kept, keptSecrets } from './site-rig.ts'
 import { lost, startWriting } from './writer.ts'
 
 /** Three hosts that are one cluster, and the playbooks of the guide run against them. */
@@ -13,10 +14,11 @@ export class ThreeHosts {
   readonly names = ['h1', 'h2', 'h3']
   readonly lab: Lab
   readonly #site: string
+  readonly #own = randomSecrets()
 
   constructor(lab: Lab) {
     this.lab = lab
-    this.#site = makeSite(lab)
+    this.#site = makeSite(lab, this.#own)
   }
 
   start(command: string, playbook: string, ...options: string[]): Running {
@@ -28,17 +30,22 @@ export class ThreeHosts {
     const done = await this.start(command, playbook, ...options).ended
     const said = done.stdout + done.stderr
     assert.is(done.status, status, said)
-    assert.not(said.includes(this.token ?? 'no token yet'))
     return said
   }
 
+  #kept(): Kept | undefined {
+    const store = storeOf(this.lab)
+    return existsSync(store) ? (JSON.parse(readFileSync(store, 'utf8')) as Kept) : undefined
+  }
+
   get token(): string | undefined {
-    try {
-      const kept = readFileSync(join(this.lab.dir, 'vault-keys.json'), 'utf8')
-      return (JSON.parse(kept) as { root_token: string }).root_token
-    } catch {
-      return undefined
-    }
+    return this.#kept()?.root_token
+  }
+
+  /** What must be found nowhere but where it belongs, by its name. */
+  secrets(): Secrets {
+    const kept = this.#kept()
+    return { ...this.#own, ...(kept ? keptSecrets(kept) : {}) }
   }
 
   url(host: string): string {

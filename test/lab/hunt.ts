@@ -18,7 +18,7 @@ export interface Prey {
   readonly labs: readonly Lab[]
   /** By name. It is asked again when a run has ended, and in the end: what a server hands out is known only then. Each that it
    * ever named is looked for. They are of this test alone: others run on this machine meanwhile. */
-  readonly secrets: () => Secrets
+  readonly secrets: () => Secrets | Promise<Secrets>
   /** Programs that are meant to have a secret in their environment: by its name, a piece of their arguments (parted by blanks). */
   readonly environments?: Readonly<Record<string, readonly string[]>>
 }
@@ -39,8 +39,17 @@ export async function startHunt(prey: Prey): Promise<Hunt> {
   // times of files are coarse
   await new Promise((r) => setTimeout(r, 20))
   const known = new Map<string, string>()
+  const learning: Promise<void>[] = []
   const learn = () => {
-    for (const [name, value] of Object.entries(prey.secrets())) known.set(value, name)
+    const asked = prey.secrets()
+    const keep = (secrets: Secrets) => {
+      for (const [name, value] of Object.entries(secrets)) known.set(value, name)
+    }
+    if (!(asked instanceof Promise)) return keep(asked)
+    const learned = asked.then(keep)
+    // told in the end
+    learned.catch(() => {})
+    learning.push(learned)
   }
   const said: string[] = []
   const off = onRunEnd((text) => {
@@ -55,8 +64,10 @@ export async function startHunt(prey: Prey): Promise<Hunt> {
       watched = await watch.end()
       try {
         learn()
+        await Promise.all(learning)
         // a secret that was replaced meanwhile has the name of the new one
         const all = Object.fromEntries([...known].map(([value, name], i) => [`${i} ${name}`, value]))
+        if (watched.pace > 50) throw new Error(`processes were looked at every ${watched.pace} ms only`)
         if (known.size === 0) throw new Error('there is no secret to look for')
         for (const [value, name] of known)
           if (value.length < 10) throw new Error(`${name} is too short: it would be found where it is not`)

@@ -98,4 +98,5 @@ labSuite(
     ],
   ],
   whyNoServers,
+  { secrets: () => site.secrets() },
 )

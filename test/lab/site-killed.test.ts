@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { whyNoServers } from './bao.ts'
+import { hunted } from './hunt.ts'
 import { bootLab, canBootLab } from './lab.ts'
 import { OneHost } from './site-rig.ts'
 
@@ -111,25 +112,33 @@ check(
       const moments = momentsOf(randomFrom(seed))
       const seen: string[] = []
       // each host is a site of its own: two go at once
-      await Promise.all(
-        labs.map(async (lab) => {
-          const site = new OneHost(lab)
-          site.on('cp -a /var/lib/softhsm/tokens /var/lib/softhsm/tokens.first')
-          for (let moment = moments.shift(); moment; moment = moments.shift()) {
-            const what = JSON.stringify(moment)
-            try {
-              seen.push(await round(site, moment))
-            } catch (e) {
-              throw new Error(`RUNBOOK_SEED=${seed}, ${what}: ${e instanceof Error ? e.message : e}`)
+      const sites = labs.map((lab) => new OneHost(lab))
+      const secrets = () =>
+        Object.fromEntries(
+          sites.flatMap((site, i) =>
+            Object.entries(site.secrets()).map(([name, value]) => [`${name} of site ${i}`, value]),
+          ),
+        )
+      const all = () =>
+        Promise.all(
+          sites.map(async (site) => {
+            site.on('cp -a /var/lib/softhsm/tokens /var/lib/softhsm/tokens.first')
+            for (let moment = moments.shift(); moment; moment = moments.shift()) {
+              const what = JSON.stringify(moment)
+              try {
+                seen.push(await round(site, moment))
+              } catch (e) {
+                throw new Error(`RUNBOOK_SEED=${seed}, ${what}: ${e instanceof Error ? e.message : e}`)
+              }
             }
-          }
-        }),
-      )
+          }),
+        )
+      await hunted({ labs, secrets }, all)
       const count = (what: string) => seen.filter((s) => s === what).length
-      const all = `RUNBOOK_SEED=${seed}: ${['before', 'lost', 'kept'].map((w) => `${w} ${count(w)}`).join(', ')}`
-      console.log(all)
+      const came = `RUNBOOK_SEED=${seed}: ${['before', 'lost', 'kept'].map((w) => `${w} ${count(w)}`).join(', ')}`
+      console.log(came)
       assert.is(seen.length, 20)
-      assert.ok(count('lost') >= 3 && count('before') > 0, all)
+      assert.ok(count('lost') >= 3 && count('before') > 0, came)
     } finally {
       for (const lab of labs) lab.stop()
     }

@@ -13,6 +13,7 @@ export interface Kept {
   readonly root_token: string
   readonly keys: readonly string[]
   readonly keys_base64?: readonly string[]
+  readonly threshold: number
 }
 
 /** What of it is secret, by its name. */

@@ -106,4 +106,5 @@ labSuite(
     ],
   ],
   whyNoServers,
+  { secrets: () => site.secrets() },
 )

@@ -79,4 +79,5 @@ labSuite(
     ],
   ],
   whyNoServers,
+  { secrets: () => site.secrets() },
 )

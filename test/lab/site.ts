@@ -14,8 +14,9 @@ export interface SiteSecrets {
 /** Writes what playbooks/site.yml wants of a site, below the lab's directory: an inventory with the group `vault`, its
  * variables, a stand-in for the library of the HSM, and OpenBao: one server with the guide's file storage, or a cluster on
  * raft. Each host gets a token, which is what there would be on the HSM; those of a cluster hold the same key.
+ * @param recipient who can open the store (age), which then holds three shares of which two are needed.
  * @returns the inventory, a folder. */
-export function makeSite(lab: Lab, secrets: SiteSecrets = randomSecrets()): string {
+export function makeSite(lab: Lab, secrets: SiteSecrets = randomSecrets(), recipient?: string): string {
   const cluster = lab.hosts.length > 1
   makeTokens(lab, secrets.pin, cluster)
   const site = join(lab.dir, 'site')
@@ -60,10 +61,10 @@ export function makeSite(lab: Lab, secrets: SiteSecrets = randomSecrets()): stri
         body: { command: pluginName, version: 'v0.1.0', sha256sum: plugin.sha256 },
       },
     ],
-    vault_store: join(lab.dir, 'vault-keys.json'),
-    vault_store_plaintext: true,
-    vault_recovery_shares: 1,
-    vault_recovery_threshold: 1,
+    vault_store: storeOf(lab, recipient),
+    ...(recipient === undefined
+      ? { vault_store_plaintext: true, vault_recovery_shares: 1, vault_recovery_threshold: 1 }
+      : { vault_store_recipients: [recipient], vault_recovery_shares: 3, vault_recovery_threshold: 2 }),
     ...(cluster ? { vault_storage: raft } : {}),
   }
   const own = { vault_hsm_pin: secrets.pin, vault_client_key_password: secrets.keyPassword }
@@ -74,6 +75,10 @@ export function makeSite(lab: Lab, secrets: SiteSecrets = randomSecrets()): stri
   writeFileSync(join(site, 'hosts.yml'), `${[...lines, '  hosts:', ...hosts].join('\n')}\n`)
   return site
 }
+
+/** Where what the servers of a site hand out is kept. */
+export const storeOf = (lab: Lab, recipient?: string) =>
+  join(lab.dir, recipient === undefined ? 'vault-keys.json' : 'vault-keys.age')
 
 const tokenLabel = 'vault'
 

@@ -37,7 +37,7 @@ export function runTasks(
       writeFileSync(join(dir, name), content)
     }
     // JSON is YAML
-    writeFileSync(join(dir, 'play.yml'), JSON.stringify([{ hosts: host, vars, tasks }]))
+    writeFileSync(join(dir, 'play.yml'), JSON.stringify([{ hosts: host, vars, tasks }]), { mode: 0o600 })
     const { status, stdout, stderr } = runbook([mode, join(dir, 'play.yml'), '--output', 'ndjson', ...args], lab)
     const events = stdout
       .split('\n')
