@@ -1,4 +1,5 @@
 import { userInfo } from 'node:os'
+import { hideVariable } from '../child-environment.ts'
 import type { Module } from '../contract.ts'
 import type { Target } from '../inventory/connection.ts'
 import { evaluateParams } from '../language/check-params.ts'
@@ -277,6 +278,7 @@ export class Run {
   #local(read: LocalRead, scope: Scope, dirs: readonly string[]): unknown {
     if (read.local === 'place') return controllerPlace(dirs.at(-1)!, read.path)
     if (read.local === 'environment') {
+      hideVariable(read.path)
       const value = this.#o.asked?.[read.path] ?? process.env[read.path]
       if (value !== undefined) this.#redactor.add(value)
       return value

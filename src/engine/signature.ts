@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { childEnvironment } from '../child-environment.ts'
 import type { Signed } from '../local-read.ts'
 
 const failures: Readonly<Record<string, string>> = {
@@ -20,7 +21,7 @@ export function verifySignature(file: string, signature: string, key: string): S
   const gpg = (...args: string[]) =>
     spawnSync('gpg', ['--homedir', home, '--batch', '--no-tty', '--no-autostart', '--status-fd', '1', ...args], {
       encoding: 'utf8',
-      env: { ...process.env, LC_ALL: 'C' },
+      env: { ...childEnvironment(), LC_ALL: 'C' },
       timeout: 60_000,
     })
   try {

@@ -1,13 +1,19 @@
 import { spawn } from 'node:child_process'
+import { childEnvironment } from '../child-environment.ts'
 import { connectHere } from './forward.ts'
 import { afterExit, type CommandStream, type Connection } from './stream.ts'
 
 const longestErrors = 8192
 
 /** Runs a command line on this machine by `shell -c`, in a process group of its own: a Ctrl-C on the terminal is for the
- * controller, which then ends its sessions in order. */
+ * controller, which then ends its sessions in order. As on any host, secrets of the controller's environment are not in
+ * that of what runs there. */
 export function openLocal(command: string, shell = '/bin/sh'): CommandStream {
-  const child = spawn(shell, ['-c', command], { stdio: ['pipe', 'pipe', 'pipe'], detached: true })
+  const child = spawn(shell, ['-c', command], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    detached: true,
+    env: childEnvironment(),
+  })
   let errors = ''
   child.stderr.setEncoding('latin1').on('data', (text: string) => {
     errors = (errors + text).slice(-longestErrors)

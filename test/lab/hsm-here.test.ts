@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -6,12 +7,15 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { makeStandIn } from './pkcs11-stand-in.ts'
+import { watchProcesses } from './process-watch.ts'
 import { runbook } from './runbook.ts'
+import { secretsIn } from './secret-forms.ts'
 
 // hsm_probe on the controller: pkcs11js in a process of its own, with SoftHSM2 of this machine.
 
 const library = '/usr/lib/softhsm/libsofthsm2.so'
-const pin = 'canary-pin-4711'
+const salt = randomBytes(6).toString('hex')
+const pin = `canary-pin-${salt}`
 
 function missing(): string | undefined {
   for (const command of ['softhsm2-util', 'pkcs11-tool', 'gcc'])
@@ -27,7 +31,7 @@ function missing(): string | undefined {
 
 const reason = missing()
 if (reason !== undefined && process.env.LAB_MUST_RUN) throw new Error(reason)
-function check(name: string, body: () => void): void {
+function check(name: string, body: () => void | Promise<void>): void {
   if (reason === undefined) test(name, body)
   else {
     console.log(`SKIP ${name}: ${reason}`)
@@ -59,12 +63,12 @@ check('the token of these tests is made', () => {
 
 const told: string[] = []
 
-function run(params: object, given = pin) {
+function run(params: object, given = pin, more: Record<string, string> = {}) {
   const task = { library, token_label: 'here', pin_env: 'LAB_PIN', environment: { SOFTHSM2_CONF: conf }, ...params }
   const tasks = [{ hsm_probe: task, register: 'seen' }, { debug: { msg: 'way: <%= seen.way %>' } }]
   const file = join(dir, 'play.yml')
   writeFileSync(file, JSON.stringify([{ hosts: 'localhost', tasks }]))
-  const done = runbook(['check', file, '--output', 'plain'], undefined, { env: { LAB_PIN: given } })
+  const done = runbook(['check', file, '--output', 'plain'], undefined, { env: { LAB_PIN: given, ...more } })
   told.push(done.stdout, done.stderr)
   return { status: done.status, all: done.stdout + done.stderr }
 }
@@ -103,6 +107,24 @@ check('keys are tried by the mechanism of the seal itself', () => {
   )
   fails({ keys: [{ label: 'mac' }] }, /does not work by AES-GCM/)
   fails({ keys: [{ label: 'none' }] }, /there is no key none/)
+})
+
+check('a program that is started here has no secret of the environment', async () => {
+  const secrets = { pin, token: `canary-token-${salt}`, identity: `canary-identity-${salt}` }
+  const given = { VAULT_TOKEN: secrets.token, RUNBOOK_AGE_IDENTITY: secrets.identity }
+  const watch = await watchProcesses()
+  run({ keys: [{ label: 'aes' }] }, pin, given)
+  run({ keys: [{ label: 'aes' }], from: 'host', pin_env: undefined, pin }, pin, given)
+  const { processes } = await watch.end()
+  const has = (wanted: Readonly<Record<string, string>>, program: RegExp) => {
+    const seen = processes.filter(
+      ({ args, environment }) => program.test(args.join(' ')) && environment.includes(`SOFTHSM2_CONF=${conf}`),
+    )
+    assert.ok(seen.length > 0, `${program}`)
+    return seen.flatMap(({ environment }) => environment.flatMap((e) => secretsIn(e, wanted)))
+  }
+  assert.equal(has(secrets, /hsm-child\.js/), [])
+  assert.equal(has({ token: secrets.token, identity: secrets.identity }, /pkcs11-tool/), [])
 })
 
 /** Makes a key that may sign only: pkcs11-tool makes none with SoftHSM2. */

@@ -71,11 +71,15 @@ export async function startHunt(prey: Prey): Promise<Hunt> {
         if (known.size === 0) throw new Error('there is no secret to look for')
         for (const [value, name] of known)
           if (value.length < 10) throw new Error(`${name} is too short: it would be found where it is not`)
+        writeFileSync(join(dir, 'forms'), patterns(all), { mode: 0o600 })
+        // what the lab itself does on a host is no leak
+        const processes = watched.processes.filter(({ environment }) => !environment.includes(labOwn))
+        const lines = processes.flatMap(({ args, environment }) => [args.join(' '), ...environment])
         return [
-          ...said.flatMap((text) => secretsIn(text, all).map((hit) => `said: ${hit}`)),
-          ...watched.processes.flatMap((p) => inProcess(p, all, prey.environments ?? {})),
+          ...(holdsAny(dir, said) ? said.flatMap((text) => secretsIn(text, all).map((hit) => `said: ${hit}`)) : []),
+          ...(holdsAny(dir, lines) ? processes.flatMap((p) => inProcess(p, all, prey.environments ?? {})) : []),
           ...hostsOf(prey).flatMap(([lab, { name }]) => onHost(lab, name, all)),
-          ...here(dir, prey.labs, all),
+          ...here(dir, prey.labs),
         ]
       } finally {
         rmSync(dir, { recursive: true, force: true })
@@ -112,9 +116,15 @@ function inside(lab: Lab, host: string, script: string): string {
   return done.stdout
 }
 
-/** What the lab itself does on a host is no leak. */
+/** Whether there is any hit at all, found fast. */
+function holdsAny(dir: string, texts: readonly string[]): boolean {
+  writeFileSync(join(dir, 'texts'), texts.join('\n'), { mode: 0o600 })
+  const { status, stderr } = spawnSync('grep', ['-qaFf', join(dir, 'forms'), join(dir, 'texts')], { encoding: 'utf8' })
+  if (status !== 0 && status !== 1) throw new Error(`grep: ${stderr}`)
+  return status === 0
+}
+
 function inProcess({ args, environment }: Seen, secrets: Secrets, meant: NonNullable<Prey['environments']>): string[] {
-  if (environment.includes(labOwn)) return []
   const line = args.join(' ')
   const isMeant = (hit: string) =>
     Object.entries(meant).some(([name, programs]) => {
@@ -153,9 +163,8 @@ rm -f $forms`
 }
 
 /** The directories of the labs, of temporary files, and of the project; not the hosts' roots in them, nor what was installed. */
-function here(dir: string, labs: readonly Lab[], secrets: Secrets): string[] {
+function here(dir: string, labs: readonly Lab[]): string[] {
   const [mark, forms] = [join(dir, 'mark'), join(dir, 'forms')]
-  writeFileSync(forms, patterns(secrets), { mode: 0o600 })
   const hosts = labs.flatMap((lab) => ['root', 'upper', 'work'].map((part) => `${lab.dir}/h*/${part}`))
   const not = ['*/node_modules', '*/.git', ...hosts].map((path) => `-path '${path}'`).join(' -o ')
   const script = `mark=$1 forms=$2; shift 2; find "$@" \\( ${not} \\) -prune -o ${readable} 2>/dev/null`

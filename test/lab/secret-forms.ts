@@ -1,6 +1,8 @@
 /** What a secret may look like where it is let out: as it is, in JSON, in quotes of a shell, in base64 wherever it begins in what
  * is encoded, in an address, in a form. */
-export function secretForms(secret: string): string[] {
+export function secretForms(secret: string): readonly string[] {
+  const known = formsOf.get(secret)
+  if (known) return known
   const inAddress = encodeURIComponent(secret)
   const strict = inAddress.replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
   const all = [
@@ -16,8 +18,12 @@ export function secretForms(secret: string): string[] {
       return [own, own.replaceAll('+', '-').replaceAll('/', '_')]
     }),
   ]
-  return [...new Set(all)]
+  const forms = [...new Set(all)]
+  formsOf.set(secret, forms)
+  return forms
 }
+
+const formsOf = new Map<string, readonly string[]>()
 
 /** Which secrets a text holds, by their names, and the text around. */
 export function secretsIn(text: string, secrets: Readonly<Record<string, string>>): string[] {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { childEnvironment } from '../../child-environment.ts'
 import type { Trouble } from '../../formats/pkcs11/seen.ts'
 import { type CallKind, type Read, read } from '../read.ts'
 import { type HsmLogin, type HsmLoginQuestion, type HsmLook, type HsmPlace, loginKind, lookKind } from './hsm.ts'
@@ -57,7 +58,7 @@ const program = new URL('./hsm-child.js', import.meta.url)
 function askChild<A>(kind: 'look' | 'login', question: HsmPlace): Promise<Heard<A>> {
   const child = spawn(process.execPath, [fileURLToPath(program)], {
     stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
-    env: { ...process.env, ...question.env },
+    env: { ...childEnvironment(), ...question.env },
   })
   return new Promise((resolve) => {
     let [said, at, late] = ['', 'loading the library', false]
