@@ -1,11 +1,22 @@
-import { isIP } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { checkServerIdentity } from 'node:tls'
 import type { TlsTrust } from './channel.ts'
+
+/** Whether a certificate is for a name or an address. Node 22.23 and 24 take an IPv6 address for a name, which no certificate
+ * has. */
+export async function identityCheck(): Promise<typeof checkServerIdentity> {
+  const [tls, { X509Certificate }] = await Promise.all([import('node:tls'), import('node:crypto')])
+  return (name, cert) => {
+    const error = tls.checkServerIdentity(name, cert)
+    return error && isIPv6(name) && new X509Certificate(cert.raw).checkIP(name) ? undefined : error
+  }
+}
 
 /** TLS on a stream, as a client.
  * @throws Error with Node's code when the server is not believed. */
 export async function tlsOver(stream: Duplex, host: string, { ca, serverName, unverified }: TlsTrust): Promise<Duplex> {
-  const { connect } = await import('node:tls')
+  const [{ connect }, checkServerIdentity] = await Promise.all([import('node:tls'), identityCheck()])
   return new Promise((resolve, reject) => {
     const name = serverName ?? host
     const socket = connect({
@@ -15,6 +26,7 @@ export async function tlsOver(stream: Duplex, host: string, { ca, serverName, un
       ...(isIP(name) ? {} : { servername: name }),
       ...(ca === undefined ? {} : { ca }),
       rejectUnauthorized: !unverified,
+      checkServerIdentity,
       ALPNProtocols: ['http/1.1'],
     })
     const fail = (e: Error) => {

@@ -4,6 +4,7 @@ import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:t
 import { AddressError } from '../../transport/stream.ts'
 import type { Way } from '../channel.ts'
 import { type CallKind, type Read, read } from '../read.ts'
+import { identityCheck } from '../tls.ts'
 import { pinMark } from './hsm.ts'
 
 /** An address as the host sees it, and how to shake hands there. */
@@ -196,7 +197,7 @@ const admission = ({ error }: Shaken): Admission =>
 const patience = 1500
 
 async function shake(stream: Duplex, question: PortQuestion, own: OwnCertificate | undefined): Promise<Shaken> {
-  const tls = await import('node:tls')
+  const [tls, identityOf] = await Promise.all([import('node:tls'), identityCheck()])
   const { host, timeout, tls: wanted = {} } = question
   const name = wanted.serverName ?? host
   return new Promise((resolve) => {
@@ -237,7 +238,7 @@ async function shake(stream: Duplex, question: PortQuestion, own: OwnCertificate
         chain: chainOf(leaf),
         untrusted: reason ? String((reason as NodeJS.ErrnoException).code ?? reason) : undefined,
         vouched: socket.authorized,
-        otherName: tls.checkServerIdentity(name, leaf)?.message.split('\n')[0],
+        otherName: identityOf(name, leaf)?.message.split('\n')[0],
       }
       clearTimeout(timer)
       if (protocol === 'TLSv1.3') timer = setTimeout(end, Math.min(patience, timeout * 1000))
