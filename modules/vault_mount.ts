@@ -111,7 +111,7 @@ export default defineModule({
       status: vaultStatus(server),
       mounts,
       features: asksMore ? vaultFeatures(server, now?.type === 'transit' ? pathOf(p) : undefined) : undefined,
-      contents: mounts && loses && !p.auth ? vaultContents(server, pathOf(p)) : undefined,
+      contents: mounts && loses ? vaultContents(server, pathOf(p), p.auth) : undefined,
     }
   },
   plan: (p, a, context) => {

@@ -78,6 +78,16 @@ async function removed(bao: Bao): Promise<void> {
   const no = (await apply(bao, [mount({ path: 'gone', state: 'absent' })])).tasks[0]!
   assert.is(no.message, 'gone/ is there, and all that is in it would be lost: orders')
   assert.match(no.hint!, /force: true/)
+  // of an auth method: whom it lets in
+  await bao.ask('POST', 'auth/way/role/deployer', {})
+  const [shut, other] = (
+    await apply(bao, [
+      { ...mount({ path: 'way', state: 'absent', auth: true }), ignore_errors: true },
+      mount({ path: 'way', type: 'userpass', auth: true }),
+    ])
+  ).tasks
+  assert.is(shut!.message, 'way/ is there, and all that is in it would be lost: deployer')
+  assert.match(other!.hint!, /all that is in it would be lost: deployer; .*`recreate: true`/)
   const yes = await apply(bao, [
     mount({ path: 'gone', state: 'absent', force: true }),
     mount({ path: '/way/', state: 'absent', auth: true, force: true }),
