@@ -93,11 +93,15 @@ export class Channel implements Way {
     return asking
   }
 
-  /** Streams at rest are not used again: what answered on them may have been ended since. */
+  /** Streams at rest are not used again: what answered on them may have been ended since. Node would pass over them by
+   * `destroyed`, which ssh2's streams do not say of themselves. */
   renew(): void {
     for (const { agent } of this.#servers.values())
       void agent.then(({ freeSockets }) => {
-        for (const stream of Object.values(freeSockets).flat()) stream?.destroy()
+        for (const [name, streams] of Object.entries(freeSockets)) {
+          delete (freeSockets as Record<string, unknown>)[name]
+          for (const stream of streams ?? []) stream.destroy()
+        }
       })
   }
 

@@ -96,6 +96,16 @@ async function overTls(lab: Lab): Promise<void> {
   // the API is no trip of the shell
   assert.ok(again.trips <= 1, `${again.trips} trips`)
 
+  // a stream at rest is not written to behind a change of the host, which may have ended what answered on it
+  const behind = [
+    { file: { path: '/srv/before', state: 'directory' } },
+    { vault_policy: { name: 'behind', policy: 'path "kv/*" { capabilities = ["list"] }', address: server.api } },
+  ]
+  assert.equal(told(lab, 'apply', 'h1', behind, server).lines, [
+    'changed create directory /srv/before',
+    'changed make policy behind',
+  ])
+
   // what was restarted is asked again once it runs, and waited for by nobody but the playbook
   const restart = [
     { systemd_unit: { name: 'openbao', state: 'restarted' } },
