@@ -1,14 +1,18 @@
 import {
   content,
+  type DataPlace,
   defineModule,
   entry,
   fail,
   type HclBlock,
   type HclValue,
+  leftBehind,
   notTaken,
   ownershipParams,
   type Params,
   placeFile,
+  placeIn,
+  placeOfBlocks,
   printHcl,
 } from '../src/module.ts'
 
@@ -97,8 +101,13 @@ export default defineModule({
     owner: vault
     group: vault`,
 })({
-  reads: (p) => ({ at: entry(p.path), now: content(p.path) }),
-  plan: (p, { at, now }, { facts, secret }) => {
+  reads: (p, _, known) => {
+    const now = content(p.path)
+    const [before, after] = placesOf(p, known(now)?.bytes)
+    const marked = (place: DataPlace | undefined) => (before && place ? entry(place.mark) : undefined)
+    return { at: entry(p.path), now, before: marked(before), after: marked(after) }
+  },
+  plan: (p, { at, now, ...marks }, { facts, secret }) => {
     if (now.denied) return fail(`${p.path} may not be read by ${facts.user}`, { hint: '`become: true`' })
     const stanzas = stanzasOf(p)
     if ('failed' in stanzas) return stanzas
@@ -110,6 +119,13 @@ export default defineModule({
         p.disable_mlock ?? (p.settings?.disable_mlock as boolean | undefined),
       )
     if (wrong?.length) return fail(wrong.join('; '), { hint: 'leave it out, or install a program that has it' })
+    const [before, after] = placesOf(p, now.bytes)
+    const left = leftBehind(
+      before,
+      after,
+      (place) => (place === before ? marks.before : marks.after)?.stat !== undefined,
+    )
+    if (left) return left
     const bytes = print(p, stanzas)
     if ('failed' in bytes) return bytes
     const secrets = stanzas.flatMap((s) => secretsIn(s.body.attributes)).concat(secretsIn((p.settings ?? {}) as Body))
@@ -128,6 +144,12 @@ export default defineModule({
     return 'failed' in steps ? steps : { steps, result: { path: p.path }, warnings: traps(stanzas) }
   },
 })
+
+/** Where the data are, and where they are to be. */
+function placesOf(p: P, now: Buffer | undefined): [DataPlace | undefined, DataPlace | undefined] {
+  const stanzas = stanzasOf(p)
+  return [now && placeIn(now.toString('utf8')), 'failed' in stanzas ? undefined : placeOfBlocks(stanzas)]
+}
 
 /** What it says to ignore is a failure; another warning (2) is none, nor is a program that is not there. Vault has no such
  * command. */

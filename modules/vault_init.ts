@@ -315,6 +315,10 @@ function initialised(p: P, there: There, context: ModuleContext) {
       : []),
   ]
   if (isUp(state)) return planOf(settling, state, p, warnings)
+  if (state.sealed && state.autoUnseal)
+    warnings.push(
+      `${server.address} is sealed: it should unseal itself; one that was sealed by hand has to be restarted`,
+    )
   const keys = kept && keptKeys(kept, context.secret)
   if (state.sealed && !state.autoUnseal) {
     const no = cannotUnseal(p.store, server, kept, keys)

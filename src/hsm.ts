@@ -141,7 +141,10 @@ export function lookProblem(look: HsmLook, place: HsmPlace): HsmProblem | undefi
 function tokenProblem(slots: readonly Slot[], { token: name }: HsmPlace): HsmProblem | undefined {
   const there = slots.filter((s) => s.token?.flags.includes('initialized'))
   const tokens = there.map((s) => `${s.token!.label} (slot ${s.id})`).join(', ')
-  const found = tokens === '' ? 'the library shows no token that is initialised' : `there are: ${tokens}`
+  const found =
+    tokens === ''
+      ? 'the library shows no token that is initialised: is the HSM reached, with the right identity in the library’s configuration?'
+      : `there are: ${tokens}`
   if (name.label !== undefined) {
     const named = there.filter((s) => s.token!.label === name.label)
     if (named.length > 1)

@@ -246,7 +246,7 @@ export async function bringUp(
   return failure(
     `${server.address} ${why} after ${patience} s`,
     state.autoUnseal
-      ? 'who seals it by hand restarts it: it unseals itself when it starts; else its HSM may not answer: hsm_probe says so, and its log'
+      ? 'a server that was sealed by hand unseals itself when it is restarted; otherwise its HSM may not answer: hsm_probe and its log say so'
       : 'its log may say why',
   )
 }

@@ -89,6 +89,21 @@ test('nothing is changed where all is so', async () => {
   assert.equal((await of(guide, { host: { [path]: file(after) } })).steps, [`set mode 0640 (was 0644) of ${path}`])
 })
 
+test('a server does not lose its data for another storage', async () => {
+  const old = 'storage "file" {\n  path = "/old/"\n}\n'
+  const to = async (storage: object, ...marks: string[]) => {
+    const host = { [path]: file(old), ...Object.fromEntries(marks.map((m) => [m, file('x')])) }
+    return (await of({ storage }, { host })).failed ?? ''
+  }
+  const why = /keeps its data in \/old \(file\), and would get a storage of .*: it would start empty/
+  assert.match(await to({ file: { path: '/new' } }, '/old/core'), why)
+  assert.match(await to({ raft: { path: '/old' } }, '/old/core'), why)
+  assert.match(await to({ consul: { address: 'x' } }, '/old/core'), why)
+  assert.is(await to({ file: { path: '/old' } }, '/old/core'), '')
+  assert.is(await to({ file: { path: '/new' } }), '', 'nothing is there yet')
+  assert.is(await to({ file: { path: '/new' } }, '/old/core', '/new/core'), '', 'it was brought there')
+})
+
 test('what the program would ignore is a failure, before anything is written', async () => {
   const failed = async (params: object, program: object) => (await of({ ...params, program })).failed ?? ''
   const bao = { product: 'OpenBao', release: '2.7.2' }
