@@ -104,7 +104,8 @@ export default defineModule({
   reads: (p, _, known) => {
     const now = content(p.path)
     const [before, after] = placesOf(p, known(now)?.bytes)
-    const marked = (place: DataPlace | undefined) => (before && place ? entry(place.mark) : undefined)
+    const isMoved = before !== undefined && before.mark !== after?.mark
+    const marked = (place: DataPlace | undefined) => (place && isMoved ? entry(place.mark) : undefined)
     return { at: entry(p.path), now, before: marked(before), after: marked(after) }
   },
   plan: (p, { at, now, ...marks }, { facts, secret }) => {

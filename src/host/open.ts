@@ -59,8 +59,7 @@ function becomeError(said: string, code: number, { user, password }: Become): Co
     )
   if (code === 127 || /sudo.*not found|not found.*sudo/i.test(said))
     return new ConnectError('become', 'there is no sudo on the host', 'install sudo, or connect as root without become')
-  if (/unknown user/.test(said))
-    return new ConnectError('no-user', `the host has no user ${user}`)
+  if (/unknown user/.test(said)) return new ConnectError('no-user', `the host has no user ${user}`)
   return new ConnectError('become', `sudo to ${user} failed: ${last || 'it ended at once'}`)
 }
 
