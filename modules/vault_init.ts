@@ -379,7 +379,8 @@ function planOf(steps: readonly Step[], after: VaultState, p: P, warnings: reado
   const later = new Unknown(last.summary)
   return {
     steps,
-    result: { ...shown, leader: later, is_leader: later },
+    // one that is sealed says that it has no cluster, and Vault names another seal once it is open
+    result: { ...shown, seal_type: later, ha: later, leader: later, is_leader: later },
     warnings,
     settle: (ends: readonly StepEnd[]) => settledBy(steps, ends),
   }

@@ -132,7 +132,7 @@ function unusable(said: string): HsmProblem {
     [
       /no start line|PEM|not enough data|wrong tag|asn1/i,
       'the certificate or key is damaged or of another format',
-      'PEM for `tls_cert` and `tls_key`, PKCS #12 for `tls_p12`',
+      'PEM for `tls_cert` and `tls_key`, PKCS #12 for `tls_p12`; of 256 wrong passwords one looks like this, too',
     ],
   ]
   const [, message, hint] = known.find(([pattern]) => pattern.test(said)) ?? [undefined, said, 'look at the files']
