@@ -1,12 +1,11 @@
 import {
   defineModule,
   isRefused,
-  knownLocals,
+  knownTrust,
   unusable,
-  vaultLocals,
-  vaultServer,
   vaultServerParams,
   vaultStatus,
+  vaultTrust,
 } from '../src/module.ts'
 
 export default defineModule({
@@ -34,13 +33,12 @@ export default defineModule({
     '`health` is the code of sys/health: 200 active, 429 a standby, 473 one that answers, 501 not initialised, 503 sealed.',
   ],
 })({
-  reads: (p, context, known) => ({
-    ...vaultLocals(p, known),
-    status: vaultStatus(vaultServer(p, knownLocals(p, known), context)),
-  }),
-  plan: (p, a, context) => {
-    const { status } = a
-    const no = p.state === 'unsealed' ? unusable(status, vaultServer(p, a, context)) : undefined
+  reads: (p, _, known) => {
+    const { ca } = vaultTrust(p)
+    return { ca, status: vaultStatus(knownTrust(p, ca && known(ca))) }
+  },
+  plan: (p, { ca, status }) => {
+    const no = p.state === 'unsealed' ? unusable(status, knownTrust(p, ca)) : undefined
     if (no) return no
     if (isRefused(status)) return { steps: [], result: { answers: false, why: status.refused }, output: status.refused }
     const { product, version, edition, initialized, sealed, health, storage } = status
