@@ -1,20 +1,15 @@
 import { type Failure, fail } from '../contract.ts'
+import { mappingsAt, readHcl, textAt } from '../formats/hcl-read.ts'
 import type { VaultState } from './ready.ts'
 import { isRefused, type Refused, type VaultServer } from './server.ts'
 
 /** The members that a server of Vault joins, as its configuration says: the addresses behind `leader_api_addr`. Undefined where
  * it joins none. */
 export function joinsAt(hcl: string): string[] | undefined {
-  const text = withoutComments(hcl)
-  if (!/\bretry_join\b/.test(text)) return undefined
-  return [...text.matchAll(/\bleader_api_addr"?\s*[=:]\s*"([^"]*)"/g)].map((m) => m[1]!.replace(/\/$/, ''))
-}
-
-/** Texts that look like comments are left. */
-export function withoutComments(hcl: string): string {
-  return hcl.replace(/"(?:[^"\\\n]|\\.)*"|\/\*[\s\S]*?\*\/|(?:#|\/\/)[^\n]*/g, (part) =>
-    part.startsWith('"') ? part : ' ',
-  )
+  const all = readHcl(hcl)
+  const joins = ['storage', 'ha_storage'].flatMap((kind) => mappingsAt(all, kind, 'raft', 'retry_join'))
+  if (joins.length === 0) return undefined
+  return joins.flatMap((join) => textAt(join, 'leader_api_addr')?.replace(/\/$/, '') ?? [])
 }
 
 /** The other members that a configuration names. */
@@ -25,7 +20,7 @@ export function peersOf(server: VaultServer, hcl: string): VaultServer[] {
 
 /** By which addresses a server and the others of its cluster are known: two of one cluster share some. */
 export function clusterAddresses(hcl: string): string[] {
-  const own = /\bapi_addr"?\s*[=:]\s*"([^"]*)"/.exec(withoutComments(hcl))?.[1]
+  const own = textAt(readHcl(hcl), 'api_addr')
   return [...(joinsAt(hcl) ?? []), ...(own === undefined ? [] : [own.replace(/\/$/, '')])]
 }
 

@@ -1,17 +1,21 @@
 import { type Failure, fail } from '../contract.ts'
+import { mappingsAt, readHcl, textAt } from '../formats/hcl-read.ts'
 import { mechanismName } from '../formats/pkcs11/seen.ts'
-import { withoutComments } from './cluster.ts'
 import type { Preflight } from './preflight.ts'
 
-/** What a configuration says of its pkcs11 seal; undefined where it has none that can be read here. */
+/** What a configuration says of its pkcs11 seal; undefined where it has none. One that is left behind is `disabled`. */
 export function sealIn(hcl: string): ReadonlyMap<string, string> | undefined {
-  const text = withoutComments(hcl)
-  const body =
-    /\bseal\s+"?pkcs11"?\s*\{((?:"(?:[^"\\]|\\.)*"|[^{}"])*)\}/.exec(text)?.[1] ??
-    /"pkcs11"\s*:\s*\[?\s*\{((?:"(?:[^"\\]|\\.)*"|[^{}"])*)\}/.exec(text)?.[1]
-  if (body === undefined) return undefined
-  const settings = body.matchAll(/\b(\w+)"?\s*[=:]\s*(?:"((?:[^"\\]|\\.)*)"|(\w+))/g)
-  return new Map([...settings].map(([, name, quoted, bare]) => [name!, quoted ?? bare!]))
+  const seals = mappingsAt(readHcl(hcl), 'seal', 'pkcs11')
+  const seal = seals.find((s) => !/^(true|1)$/i.test(textAt(s, 'disabled') ?? ''))
+  return (
+    seal &&
+    new Map(
+      [...seal.keys()].flatMap((name) => {
+        const text = textAt(seal, name)
+        return text === undefined ? [] : [[name, text] as const]
+      }),
+    )
+  )
 }
 
 /** Where the key that is looked at is not the one that the server will take: a look at another tells nothing of it.

@@ -1,6 +1,6 @@
 import { type Failure, fail } from '../contract.ts'
 import type { HclBlock } from '../formats/hcl.ts'
-import { withoutComments } from './cluster.ts'
+import { mappingsAt, readHcl, textAt } from '../formats/hcl-read.ts'
 
 /** Where a server keeps what it has, in its own files. */
 export interface DataPlace {
@@ -18,10 +18,12 @@ function placeFor(type: string | undefined, path: unknown): DataPlace | undefine
   return { type, path: plain, mark: `${plain}/${marks[type]}` }
 }
 
-/** What a configuration says of it; undefined where that is elsewhere, or can't be read here. */
+/** What a configuration says of it; undefined where that is elsewhere. */
 export function placeIn(hcl: string): DataPlace | undefined {
-  const [, type, rest] = /\b(?:storage|backend)\s+"?(\w+)"?\s*\{([\s\S]*)/.exec(withoutComments(hcl)) ?? []
-  return placeFor(type, /\bpath\s*=\s*"([^"]*)"/.exec(rest ?? '')?.[1])
+  const all = readHcl(hcl)
+  const at = (kind: string, type: string) =>
+    mappingsAt(all, kind, type).map((settings) => placeFor(type, textAt(settings, 'path')))
+  return ['storage', 'backend'].flatMap((kind) => Object.keys(marks).flatMap((type) => at(kind, type)))[0]
 }
 
 /** What stanzas say of it. */

@@ -8,19 +8,24 @@ import type { VaultState } from '../../src/vault/ready.ts'
 
 const server = { address: 'http://127.0.0.1:8200', tls: {}, namespace: undefined, token: undefined }
 
+const raft = (joins: string) => `storage "raft" {\n${joins}\n}`
+
 test('which others a configuration joins', () => {
   assert.is(joinsAt('storage "raft" { path = "/x" }'), undefined)
   assert.is(joinsAt('# retry_join {}\n// retry_join\n/* retry_join { leader_api_addr = "x" } */'), undefined)
-  const two =
-    'retry_join {\n leader_api_addr = "http://a:8200/" # x\n}\nretry_join { leader_api_addr="https://b:8200" }'
+  const two = raft(
+    'retry_join {\n leader_api_addr = "http://a:8200/" # x\n}\nretry_join { leader_api_addr="https://b:8200" }',
+  )
   assert.equal(joinsAt(two), ['http://a:8200', 'https://b:8200'])
   assert.equal(joinsAt('{"storage":{"raft":{"retry_join":[{"leader_api_addr":"http://c:1"}]}}}'), ['http://c:1'])
-  assert.equal(joinsAt('retry_join { auto_join = "provider=aws" }'), [])
+  assert.equal(joinsAt(raft('retry_join { auto_join = "provider=aws" }')), [])
 })
 
 test('one begins a cluster, never beside one that is there', () => {
   const state = (initialized: boolean) => ({ initialized }) as VaultState
-  const hcl = `retry_join { leader_api_addr = "http://a:8200" }\nretry_join { leader_api_addr = "${server.address}" }`
+  const hcl = raft(
+    `retry_join { leader_api_addr = "http://a:8200" }\nretry_join { leader_api_addr = "${server.address}" }`,
+  )
   const role = (wish: 'auto' | 'first' | 'join', config: string, ...peers: Parameters<typeof roleOf>[3]) => {
     const found = roleOf({ role: wish, config: '/c' }, server, config, peers)
     return typeof found === 'string' ? found : found.failed
@@ -36,7 +41,7 @@ test('one begins a cluster, never beside one that is there', () => {
 })
 
 test('by which addresses a cluster is known', () => {
-  const hcl = 'api_addr = "http://a:8200/"\nretry_join { leader_api_addr = "http://b:8200" }\n# api_addr = "http://c:1"'
+  const hcl = `api_addr = "http://a:8200/"\n${raft('retry_join { leader_api_addr = "http://b:8200" }')}\n# api_addr = "http://c:1"`
   assert.equal(clusterAddresses(hcl), ['http://b:8200', 'http://a:8200'])
   assert.equal(clusterAddresses('{"api_addr":"http://a:8200"}'), ['http://a:8200'])
   assert.equal(clusterAddresses('storage "file" { path = "/x" }'), [])

@@ -15,7 +15,9 @@ test('the key that is looked at is the one of the seal', () => {
       { type: 'storage', labels: ['raft'], body: { attributes: { path: '/x', key_label: 'no' }, blocks: [] } },
     ],
   })
-  assert.equal(Object.fromEntries(sealIn(written)!), { ...seal, pin: 'file:///a\\"}b' })
+  assert.equal(Object.fromEntries(sealIn(written)!), { ...seal, pin: 'file:///a"}b' })
+  const two = 'seal "pkcs11" {\n key_label = "old"\n disabled = "true"\n}\nseal "pkcs11" { key_label = "new" }'
+  assert.is(sealIn(two)?.get('key_label'), 'new')
   assert.is(sealIn('# seal "pkcs11" { key_label = "x" }\nseal "transit" {}'), undefined)
   const looked: Preflight = {
     library: '/lib.so',
