@@ -96,7 +96,7 @@ export class HostRun {
       ground.models.takeBack()
       const walked = walk(ground, this.#memory)
       if (walked.stop === 'missing') {
-        await this.#ask(walked.wanted, walked.needs)
+        await this.#ask(walked.wanted)
         continue
       }
       if (this.#isUnmet(walked)) {
@@ -138,7 +138,9 @@ export class HostRun {
   /** A host is met even where nothing has to be asked of it, nor done: only then is it known that it can be reached. */
   #isUnmet({ instances }: Walked): boolean {
     const { meets, link, ground } = this.#o
-    if (!meets || instances.length === 0 || link.facts(ground.user) || ground.models.coming(ground.user)) return false
+    const { models, user } = ground
+    if (!meets || instances.length === 0 || link.facts(user) || models.coming(user) || models.isAbsent(user))
+      return false
     return (
       ground.check || instances.every(({ instance: { outcome: o } }) => o.kind !== 'planned' || o.steps.length === 0)
     )
@@ -155,16 +157,15 @@ export class HostRun {
     }
   }
 
-  async #ask(wanted: ReadsByUser, needs = this.#o.ground.user): Promise<void> {
+  async #ask(wanted: ReadsByUser): Promise<void> {
     await Promise.all(
       wanted.users.map(async (user) => {
         try {
           await this.#askAs(user, withEntries(wanted.of(user)))
         } catch (e) {
           if (!(e instanceof ConnectError) || e.reason !== 'no-user') throw e
+          // who needs it fails; where a task before makes it, or may, it was asked in vain
           this.#o.ground.models.lacks(user)
-          // a user that a task before makes, or may make, is asked in vain
-          if (user === needs && this.#o.ground.models.coming(user) === undefined) throw e
         }
       }),
     )
@@ -202,7 +203,8 @@ export class HostRun {
     answers.catch(() => {})
     let clean = true
     for (const job of jobs) {
-      const ends = await this.#endsOf(job)
+      const ends = await this.#endsOf(job).catch((e) => this.#withoutUser(job.instance.user, e))
+      if (ends === 'no-user') return (await this.#tellHeld()) ?? 'again'
       const end = ends === 'failed' ? ends : this.#settleJob(job, ends)
       if (end === 'broken') {
         clean = false
@@ -219,6 +221,16 @@ export class HostRun {
     if (held) return held
     if (clean && wrong.length > 0) return this.#mispredicted(walked, wrong)
     return clean ? undefined : 'again'
+  }
+
+  /** Steps found no user to run them: planned anew, their task fails. What those before them changed is not known then. */
+  async #withoutUser(user: string, e: unknown): Promise<'no-user'> {
+    if (!(e instanceof ConnectError) || e.reason !== 'no-user') throw e
+    const { link, ground } = this.#o
+    await link.free(user)
+    ground.models.forget()
+    ground.models.lacks(user)
+    return 'no-user'
   }
 
   /** A command may take long: what was looked at before it is told first. */

@@ -45,6 +45,12 @@ export class Models {
     this.of('').learn(reads, new Map(reads.map((r) => [r.key, undefined])))
   }
 
+  /** Whether there is no such user, planned steps taken into account. */
+  isAbsent(user: string): boolean {
+    const model = this.of('')
+    return model.has(account(user)) && model.get(account(user)) === undefined
+  }
+
   /** That a user who is not there yet will be, in words; undefined where no planned step makes him. */
   coming(user: string): string | undefined {
     for (const model of this.#models.values())

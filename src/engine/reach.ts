@@ -57,6 +57,7 @@ export function reach(ground: Ground, memory: Memory): Reached {
     if (e instanceof ValueError) return bare(brokenValue(e), { item, scope })
     if (!(e instanceof UnknownValue)) throw e
     const because = e.because === factsWanted ? ground.models.coming(ground.user) : e.because
+    if (because === undefined && ground.models.isAbsent(ground.user)) return bare(noUser(ground.user), { item, scope })
     if (because === undefined) return { missing: [], user: ground.user }
     return ground.check ? bare({ kind: 'unknown', because }, { item, scope }) : { unknown: because }
   }
@@ -121,7 +122,9 @@ function reachItem(
     const outcome = { kind: 'unknown', because: maybe ?? coming } as const
     return { instance: { ...base, user, params, asked: answer.asked, outcome }, affected }
   }
+  const absent = ground.models.isAbsent(user) && !asksNothing(answer)
   const lacking = answer.kind === 'unknown' && answer.because === factsWanted
+  if (absent) return { instance: { ...base, user, params, asked: answer.asked, outcome: noUser(user) }, affected }
   if (lacking || (facts === undefined && (answer.kind !== 'plan' || meets(ground, answer.plan))))
     return { missing: answer.asked, user }
   if (answer.kind === 'missing' || extra.length > 0)
@@ -144,6 +147,17 @@ function reachItem(
     affected,
     ...(steps ? { perhaps: steps } : {}),
   }
+}
+
+const noUser = (user: string): Instance['outcome'] & { kind: 'failed' } => ({
+  kind: 'failed',
+  failed: `the host has no user ${user}`,
+  hint: 'make it with `user` in a task before, or by the playbook that sets the host up; or name another `become_user`',
+})
+
+/** Whether the host need not be met for a task. */
+function asksNothing(answer: Answer): boolean {
+  return answer.kind === 'plan' && ('failed' in answer.plan || answer.plan.steps.length === 0)
 }
 
 /** In check, whether something would be done on the host: as a user that has to be there. */

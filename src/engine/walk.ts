@@ -21,8 +21,6 @@ export interface Judged {
 export interface Walked {
   readonly instances: readonly Judged[]
   readonly stop: 'done' | 'failed' | 'missing' | 'unknown' | 'again'
-  /** Whose answers are missing; those of others are asked ahead. */
-  readonly needs?: string
   /** For `unknown` and `again`: what it waits for. */
   readonly because: string
   /** For `missing` what has to be asked; for `unknown` what may be asked ahead. */
@@ -48,7 +46,7 @@ export function walk(ground: Ground, start: Memory): Walked {
     if ('missing' in reached) {
       const wanted = scout(ground, memory)
       wanted.add(reached.user, reached.missing)
-      return { ...end('missing', '', wanted), needs: reached.user }
+      return end('missing', '', wanted)
     }
     if ('unknown' in reached) return end('unknown', reached.unknown, scout(ground, memory))
     const { instance } = reached

@@ -86,7 +86,7 @@ async function refusals(lab: Lab): Promise<void> {
     right: /^ok$/,
     unlisted: /^unreachable: this user may not become root by sudo \| .*sudoers/,
     unwanted: /^ok$/,
-    nobody: /^unreachable: the host has no user nosuch/,
+    nobody: /^failed: the host has no user nosuch \| make it with `user`/,
     other: /^ok$/,
     nologin: /^unreachable: no POSIX shell was started on the host: .*it said: This account is currently not available/,
     untrue: /^unreachable: no POSIX shell was started on the host: the connection ended/,

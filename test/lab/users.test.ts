@@ -39,7 +39,8 @@ function outcome(lab: Lab, mode: 'check' | 'apply', text: string) {
     .map((l) => JSON.parse(l) as Record<string, unknown>)
   const of = (kind: string) => events.filter((e) => e.event === kind)
   const told = of('task').map((e) => `${e.task}: ${e.status}`)
-  return { status, stderr, told, ends: of('host').map((e) => e.message) }
+  const failures = of('task').flatMap((e) => (e.status === 'failed' ? [`${e.task}: ${e.message}`] : []))
+  return { status, stderr, told, failures, ends: of('host').map((e) => e.message) }
 }
 
 labSuite(1, [
@@ -98,11 +99,31 @@ labSuite(1, [
     },
   ],
   [
-    'a user whom nothing makes ends the host, in check as in apply',
+    'a task of a user whom nothing makes fails, in check as in apply, wherever the user is named',
     async (lab) => {
+      const failed = (task: string) => `${task}: the host has no user nosuch`
       const text = plays('nosuch', 'command: id, changed_when: false')
-      for (const mode of ['check', 'apply'] as const)
-        assert.equal(outcome(lab, mode, text).ends, ['the host has no user nosuch'], mode)
+      for (const mode of ['check', 'apply'] as const) {
+        const { told, failures, ends, status } = outcome(lab, mode, text)
+        assert.equal([told, failures, ends, status], [['made: ok', 'own: failed'], [failed('own')], [], 1], mode)
+      }
+      const own = `
+- hosts: all
+  become: true
+  become_user: nosuch
+  tasks:
+    - { name: asked, stat: { path: /srv }, ignore_errors: true }
+    - { name: run, command: id, ignore_errors: true, register: ran }
+    - { name: root, file: { path: /srv/beside, state: directory }, become_user: root }
+    - { name: seen, assert: { that: ran.failed }, become_user: root }
+    - { name: said, debug: { msg: "<%= facts.uid %>" } }
+`
+      for (const mode of ['check', 'apply'] as const) {
+        const { told, failures, ends } = outcome(lab, mode, own)
+        assert.equal(told.slice(0, 2), ['asked: failed', 'run: failed'], mode)
+        assert.match(told.join(), /root: changed,seen: ok,said: failed$/, mode)
+        assert.equal([failures, ends], [['asked', 'run', 'said'].map(failed), []], mode)
+      }
     },
   ],
 ])
