@@ -5,10 +5,10 @@ import {
   entry,
   type Failure,
   fail,
+  ifKnown,
   localFile,
   output,
   type Params,
-  UnknownValue,
   vaultServerParams,
   type WrongAnswer,
   waitForAnswer,
@@ -88,8 +88,8 @@ export default defineModule({
     const there = isWanted(p)
     // what an earlier step of this run makes of it is seen by the step itself
     const isSo = () => (a.answer ? wrongWith(p, a.answer) === undefined : (a.look!.status === 0) === there)
-    if (p.delay === 0 && asKnown(isSo)) return { steps: [], result }
-    const wrong = p.url !== undefined && p.delay === 0 ? asKnown(() => wrongWith(p, a.answer!)) : undefined
+    if (p.delay === 0 && ifKnown(isSo)) return { steps: [], result }
+    const wrong = p.url !== undefined && p.delay === 0 ? ifKnown(() => wrongWith(p, a.answer!)) : undefined
     if (wrong?.forGood) return failure(p, wrong)
     const what = p.url ?? p.path ?? `port ${p.port} of ${p.host}`
     const summary = `wait for ${what}${there ? '' : ' to be gone'}`
@@ -145,16 +145,6 @@ function late(p: P, there: boolean): string {
   if (there && p.search_regex !== undefined)
     return `Timeout when waiting for search string ${p.search_regex} in ${what}`
   return `Timeout when waiting for ${there && p.path !== undefined ? 'file ' : ''}${what}${end}`
-}
-
-/** What an answer says; undefined where only an apply tells it. */
-function asKnown<T>(look: () => T): T | undefined {
-  try {
-    return look()
-  } catch (e) {
-    if (e instanceof UnknownValue) return undefined
-    throw e
-  }
 }
 
 // as Python's re with re.MULTILINE over the whole file; without grep -P line by line

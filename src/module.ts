@@ -72,7 +72,7 @@ export { addressOf, missingFile, portExclusive, portFiles, portParams, portQuest
 export { exitStatus } from './said.ts'
 export { type OpenStore, openStore, StoreError, type StorePlace, settleStore, whoIs } from './secrets/store.ts'
 export { type Stored, stored } from './secrets/stored.ts'
-export { Unknown, UnknownValue } from './unknown.ts'
+export { ifKnown, Unknown, UnknownValue } from './unknown.ts'
 export {
   arranged,
   membersOf,

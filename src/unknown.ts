@@ -23,3 +23,13 @@ export class UnknownValue extends Error {
     this.because = because
   }
 }
+
+/** What a look gives; undefined where that is Unknown. */
+export function ifKnown<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch (e) {
+    if (e instanceof UnknownValue) return undefined
+    throw e
+  }
+}

@@ -2,7 +2,7 @@ import type { Failure, Known, ModuleContext } from '../contract.ts'
 import type { Read } from '../host/read.ts'
 import { environmentSecret, type LocalFile, type LocalRead, localFile, localPlace } from '../local-read.ts'
 import { type Stored, stored } from '../secrets/stored.ts'
-import { UnknownValue } from '../unknown.ts'
+import { ifKnown } from '../unknown.ts'
 import { type KeptKeys, keptKeys } from './kept-keys.ts'
 import { isRefused, type Refused, type TokenOrigin, type VaultServer, vaultServerParams } from './server.ts'
 import { refusal } from './status.ts'
@@ -106,17 +106,8 @@ export function knownLocals(p: Params, known: Known): Locals {
     baoToken: known(baoToken),
     kept: kept && known(kept),
     wrapping: wrapping && known(wrapping),
+    // what a check can't know is no reason not to ask for the rest
     unwrapped: unwrapped && ifKnown(() => known(unwrapped)),
-  }
-}
-
-/** What a check can't know is no reason not to ask for the rest. */
-function ifKnown<T>(look: () => T): T | undefined {
-  try {
-    return look()
-  } catch (e) {
-    if (e instanceof UnknownValue) return undefined
-    throw e
   }
 }
 
