@@ -45,7 +45,8 @@ const params = {
     data: {
       type: 'object',
       additionalProperties: true,
-      description: 'Its keys and values; the values are masked everywhere.',
+      secret: true,
+      description: 'Its keys and values.',
     },
     patch: { type: 'boolean', default: false, description: 'Keys that `data` does not name stay as they are.' },
     cas: {

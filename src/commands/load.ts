@@ -3,12 +3,14 @@ import { dirname, join } from 'node:path'
 import type { Module } from '../contract.ts'
 import { prepare, type ReadyPlay } from '../engine/prepare.ts'
 import { registry } from '../generated/registry.ts'
-import type { Inventory } from '../inventory/inventory.ts'
+import { allVariables, type Inventory } from '../inventory/inventory.ts'
 import { inventoriesIn, loadInventory } from '../inventory/load.ts'
 import { loadVarsFile } from '../inventory/vars-dir.ts'
-import { compileValue, dataValue } from '../language/compile.ts'
+import { compileVariable, dataValue } from '../language/compile.ts'
 import type { Diagnostic, Source } from '../language/diagnostic.ts'
 import { loadDocument } from '../language/document.ts'
+import { hideUnread, withoutSecretText } from '../language/hidden.ts'
+import { hideVariables } from '../language/hide-variables.ts'
 import { loadPlaybook } from '../language/load-playbook.ts'
 import type { ModuleSet } from '../language/module-set.ts'
 import type { Playbook, Value } from '../language/playbook.ts'
@@ -35,7 +37,8 @@ export async function loadRun(playbooks: readonly (string | Source)[], options: 
   const sources = playbooks.flatMap((p) => (typeof p === 'string' ? (readSource(p, report) ?? []) : p))
   const dirs = playbooks.map((p) => dirname(typeof p === 'string' ? p : p.path))
   const modules = await modulesFor(dirs)
-  const loaded = loadAll(sources, modules, report)
+  const set: ModuleSet = { get: (name) => modules.get(name), names: () => [...modules.keys()] }
+  const loaded = loadAll(sources, set, report)
   const before = diagnostics.length
   const { inventory, extra } = loadHosts(options, dirs, report)
   const whole = !diagnostics.slice(before).some((d) => d.severity === 'error')
@@ -49,6 +52,10 @@ export async function loadRun(playbooks: readonly (string | Source)[], options: 
   for (const d of unknownTags(loaded, [...options.tags, ...options.skipTags])) report(d)
   // what was not read of the inventory would be told again as what is missing
   for (const d of ready.diagnostics) if (whole || !ofInventory.has(d.code)) report(d)
+  if (diagnostics.length > 0) {
+    const plays = loaded.flatMap((p) => p.plays)
+    hideVariables(plays, set, [...allVariables(inventory), ...extra])
+  }
   reportDiagnostics(diagnostics)
   return { plays: ready.plays, extra }
 }
@@ -77,10 +84,9 @@ export async function modulesFor(dirs: readonly string[]): Promise<ReadonlyMap<s
   return modules
 }
 
-function loadAll(sources: readonly Source[], modules: ReadonlyMap<string, Module>, report: Report): Playbook[] {
-  const set: ModuleSet = { get: (name) => modules.get(name), names: () => [...modules.keys()] }
+function loadAll(sources: readonly Source[], modules: ModuleSet, report: Report): Playbook[] {
   return sources.flatMap((source) => {
-    const loaded = loadPlaybook(source, set)
+    const loaded = loadPlaybook(source, modules)
     for (const d of loaded.diagnostics) report(d)
     return loaded.playbook ?? []
   })
@@ -118,9 +124,13 @@ function extraVars(text: string, report: Report): ReadonlyMap<string, Value> {
   if (text.startsWith('@'))
     return new Map([...loadVarsFile(text.slice(1), report)].map(([name, { value }]) => [name, value]))
   if (text.trimStart().startsWith('{')) {
-    const { root, diagnostics } = loadDocument({ path: '--extra-vars', text })
+    const source = { path: '--extra-vars', text }
+    const { root, diagnostics } = loadDocument(source)
     for (const d of diagnostics) report(d)
-    return new Map(root?.kind === 'map' ? root.entries.map((e) => [e.key, compileValue(e.value, report)]) : [])
+    if (root?.kind !== 'map') hideUnread(source)
+    return new Map(
+      root?.kind === 'map' ? root.entries.map((e) => [e.key, compileVariable(e.key, e.value, report)]) : [],
+    )
   }
   const pairs = text.match(/[A-Za-z_]\w*=(?:"[^"]*"|'[^']*'|\S*)/g) ?? []
   const left = pairs.reduce((rest, pair) => rest.replace(pair, ''), text).trim()
@@ -128,7 +138,7 @@ function extraVars(text: string, report: Report): ReadonlyMap<string, Value> {
     report({
       code: 'extra-vars',
       severity: 'error',
-      message: `--extra-vars is key=value, a JSON mapping or @FILE, not \`${left || text}\``,
+      message: `--extra-vars is key=value, a JSON mapping or @FILE, not \`${withoutSecretText(left || text)}\``,
       hint: 'quote a value with spaces: -e \'greeting="hello there"\'',
     })
   return new Map(

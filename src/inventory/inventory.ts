@@ -73,6 +73,13 @@ function reaches(inventory: Inventory, from: Group, to: Group): boolean {
   return [...from.children].some((c) => c === to.name || reaches(inventory, inventory.groups.get(c)!, to))
 }
 
+/** Every variable wherever it is given: the same name several times. */
+export function allVariables({ groups, hosts, beside }: Inventory): [string, Value][] {
+  const dirs = [...beside.inventory, ...beside.playbook].flatMap((d) => [...d.groups.values(), ...d.hosts.values()])
+  const all = [...groups.values(), ...hosts.values()].map((of) => of.vars)
+  return [...all, ...dirs].flatMap((vars) => [...vars].map(([name, { value }]): [string, Value] => [name, value]))
+}
+
 /** Every group without a parent belongs to `all`, every host without another group to `ungrouped`. */
 export function complete(inventory: Inventory): void {
   const all = groupOf(inventory, 'all')

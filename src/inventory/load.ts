@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { compileValue, dataValue } from '../language/compile.ts'
+import { compileVariable, dataValue } from '../language/compile.ts'
 import { type Diagnostic, didYouMean, type Span } from '../language/diagnostic.ts'
 import { type Item, loadDocument, type MapItem } from '../language/document.ts'
+import { hideUnread } from '../language/hidden.ts'
 import { readSource } from '../language/source.ts'
 import {
   addChild,
@@ -83,7 +84,10 @@ function loadFile(inventory: Inventory, path: string, report: Report): void {
   }
   const { root, diagnostics } = loadDocument(source)
   for (const d of diagnostics) report(d)
-  if (!root) return
+  if (!root) {
+    hideUnread(source)
+    return
+  }
   if (root.kind !== 'map') {
     report({
       code: 'inventory',
@@ -141,7 +145,7 @@ function loadGroup(inventory: Inventory, name: string, item: Item, report: Repor
 
 function loadVars(group: Group, item: MapItem, report: Report): void {
   for (const { key, value } of item.entries) {
-    if (key !== 'ansible_group_priority') group.vars.set(key, variable(value, report))
+    if (key !== 'ansible_group_priority') group.vars.set(key, variable(key, value, report))
     else if (value.kind === 'scalar' && Number.isInteger(Number(value.value ?? '')))
       group.priority = Number(value.value)
     else
@@ -205,7 +209,8 @@ function loadHosts(inventory: Inventory, group: Group, item: MapItem, report: Re
       notMapping(key, value, report)
       continue
     }
-    const vars = value.kind === 'map' ? value.entries.map((e) => [e.key, variable(e.value, report)] as const) : []
+    const vars =
+      value.kind === 'map' ? value.entries.map((e) => [e.key, variable(e.key, e.value, report)] as const) : []
     for (const name of names) {
       const host = hostOf(inventory, name)
       host.groups.add(group.name)
@@ -217,6 +222,6 @@ function loadHosts(inventory: Inventory, group: Group, item: MapItem, report: Re
   }
 }
 
-function variable(item: Item, report: Report): Variable {
-  return { value: compileValue(item, report), from: item.span.source.path }
+function variable(name: string, item: Item, report: Report): Variable {
+  return { value: compileVariable(name, item, report), from: item.span.source.path }
 }

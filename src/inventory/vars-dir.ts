@@ -1,8 +1,9 @@
 import { readdirSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
-import { compileValue } from '../language/compile.ts'
+import { compileVariable } from '../language/compile.ts'
 import type { Diagnostic } from '../language/diagnostic.ts'
 import { loadDocument } from '../language/document.ts'
+import { hideUnread } from '../language/hidden.ts'
 import { readSource } from '../language/source.ts'
 import type { Variable, VarsDir } from './inventory.ts'
 
@@ -84,11 +85,14 @@ export function loadVarsFile(path: string, report: Report): Map<string, Variable
   }
   const { root, diagnostics } = loadDocument(source)
   for (const d of diagnostics) report(d)
-  if (!root) return vars
+  if (!root) {
+    hideUnread(source)
+    return vars
+  }
   if (root.kind !== 'map') {
     report({ code: 'inventory', severity: 'error', message: 'a file of variables is a mapping', span: root.span })
     return vars
   }
-  for (const { key, value } of root.entries) vars.set(key, { value: compileValue(value, report), from: path })
+  for (const { key, value } of root.entries) vars.set(key, { value: compileVariable(key, value, report), from: path })
   return vars
 }

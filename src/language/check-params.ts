@@ -6,6 +6,7 @@ import { coerce } from './coerce.ts'
 import { type Diagnostic, didYouMean, type Span } from './diagnostic.ts'
 import { booleanHint, itemAt } from './document.ts'
 import type { Scope } from './expression.ts'
+import { hideSecrets } from './hidden.ts'
 import type { ModuleSpec } from './module-set.ts'
 import { type Kind, type Value, ValueError } from './playbook.ts'
 import type { ParamSchema } from './schema.ts'
@@ -18,6 +19,7 @@ type Params = ReadonlyMap<string, Value>
  * as far as their text tells it. */
 export function checkParams(spec: ModuleSpec, params: Params, at: Span, report: (d: Diagnostic) => void): void {
   const data: Record<string, unknown> = {}
+  for (const [name, value] of params) if (value.item) hideSecrets(name, value.item, schemaOf(spec, name))
   for (const [name, value] of params)
     if (value.constant) data[name] = coerce(value.evaluate({}), schemaOf(spec, name), name === spec.params.freeForm)
     else if (!canBecome(value.kind, schemaOf(spec, name))) report(wrongKind(name, value, schemaOf(spec, name)))

@@ -1,6 +1,7 @@
 import type { Diagnostic, Span } from './diagnostic.ts'
 import { booleanHint, type Item, type ScalarItem, toData } from './document.ts'
 import { type Expression, ExpressionError, parseExpression, type Scope } from './expression.ts'
+import { hideSecrets } from './hidden.ts'
 import { type Interpolation, isTemplated, parseInterpolation } from './interpolation.ts'
 import { type Kind, type Value, ValueError } from './playbook.ts'
 import { jinjaHint, pythonHint, pythonHintAt } from './python-hints.ts'
@@ -16,6 +17,12 @@ export function compileValue(item: Item, report: Report): Value {
   const names = new Map<string, Span>()
   const { evaluate, kind } = compileItem(item, names, report)
   return { span: item.span, item, constant: false, names, kind, evaluate }
+}
+
+/** Compiles a variable, of which a name may say that it is secret. */
+export function compileVariable(name: string, item: Item, report: Report): Value {
+  hideSecrets(name, item, undefined)
+  return compileValue(item, report)
 }
 
 /** A value that is the same in every scope. */

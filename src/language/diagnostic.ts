@@ -1,3 +1,5 @@
+import { shownLines } from './hidden.ts'
+
 /** A place in a file an author wrote. Offsets count UTF-16 units from the start of `source.text`; `end` is exclusive. */
 export interface Span {
   readonly source: Source
@@ -40,25 +42,17 @@ export function formatDiagnostic(d: Diagnostic, around = 1): string {
 
 const widest = 200
 
-/** What stands behind a name such as `ansible_password:` is not for a screen or a log; columns stay. */
-function hideSecret(line: string): string {
-  return line.replace(
-    /(\b\w*(?:passw|passphrase|_pass\b|secret|token|\bpin\b|_pin\b)\w*['"]?\s*[:=]\s*['"]?)([^\s'",}<{[|>][^'",}]*)/gi,
-    (_, name: string, value: string) => `${name}${'*'.repeat(value.length)}`,
-  )
-}
-
 function codeFrame(span: Span, around: number): string[] {
-  const lines = span.source.text.split('\n')
   const { line, column } = position(span.source, span.start)
   const first = Math.max(1, line - around)
-  const last = Math.min(lines.length, line + around)
+  const lines = shownLines(span.source, first - 1, line + around - 1)
+  const last = first + lines.length - 1
   const width = String(last).length
   // of a line that no screen holds, what is around the place
   const from = column > widest - 20 ? column - 60 : 0
   const frame: string[] = []
   for (let n = first; n <= last; n++) {
-    const text = printable(hideSecret((lines[n - 1] ?? '').replace(/\r$/, '')).slice(from, from + widest))
+    const text = printable(lines[n - first]!.replace(/\r$/, '').slice(from, from + widest))
     frame.push(`${n === line ? '>' : ' '} ${String(n).padStart(width)} | ${text}`.trimEnd())
     if (n !== line) continue
     const room = Math.max(1, text.length - (column - from) + 1)

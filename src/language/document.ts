@@ -121,7 +121,7 @@ export function loadDocument(source: Source): Loaded {
   function convertAlias(node: Node & { source: string }, at: Span): Item {
     const target = anchors.get(node.source)
     if (!target || aliasesUnderWay.has(target)) {
-      report('yaml-alias', `the alias \`*${node.source}\` leads nowhere`, at.start, at.end)
+      report('yaml-alias', 'the alias leads nowhere', at.start, at.end)
       return { kind: 'scalar', span: at, value: null, quoted: false }
     }
     aliasesUnderWay.add(target)
@@ -223,7 +223,7 @@ function plainValue(value: unknown): ScalarItem['value'] {
 
 function messageOf({ code, message }: YAMLError | YAMLWarning): string {
   if (code === 'BLOCK_AS_IMPLICIT_KEY') return 'a second `: ` in one line: this is no mapping and no text'
-  if (code === 'TAG_RESOLVE_FAILED') return `the tag \`${/: (.*)$/.exec(message)?.[1] ?? ''}\` has no meaning here`
+  if (code === 'TAG_RESOLVE_FAILED') return 'this tag has no meaning here'
   if (code === 'TAB_AS_INDENT') return 'a tab stands where YAML wants spaces'
   if (code === 'MISSING_CHAR' && /quote/.test(message)) return 'the closing quote is missing'
   return message.split('\n')[0]!.replace(/\.$/, '')

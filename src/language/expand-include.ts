@@ -3,6 +3,7 @@ import { checkParams, evaluateParams } from './check-params.ts'
 import { validatorFor } from './check-value.ts'
 import { dataValue } from './compile.ts'
 import { type Diagnostic, didYouMean, type Span } from './diagnostic.ts'
+import { hideSecrets } from './hidden.ts'
 import type { Include } from './load-include.ts'
 import type { ModuleSpec } from './module-set.ts'
 import type { Inclusion, Kind, Task, Value } from './playbook.ts'
@@ -101,7 +102,11 @@ function paramsOf(include: Include, file: TaskFile, { report, kinds }: Place): M
   const given = new Map<string, Value>()
   for (const [key, value] of include.params) {
     if (Object.hasOwn(properties, key)) given.set(key, kindOf(value, kinds))
-    else report(unknownParam(name, key, include.paramSpans.get(key) ?? value.span, Object.keys(properties)))
+    else {
+      const near = didYouMean(key, Object.keys(properties))
+      if (near !== undefined && value.item) hideSecrets(near, value.item, properties[near])
+      report(unknownParam(name, key, include.paramSpans.get(key) ?? value.span, Object.keys(properties)))
+    }
   }
   for (const [key, value] of include.vars)
     if (Object.hasOwn(properties, key))

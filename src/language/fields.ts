@@ -1,5 +1,5 @@
 import { givenNames } from './check-names.ts'
-import { compileCondition, compileValue } from './compile.ts'
+import { compileCondition, compileValue, compileVariable } from './compile.ts'
 import type { Diagnostic, Span } from './diagnostic.ts'
 import { booleanHint, type Item, type MapItem, toData } from './document.ts'
 import type { Value } from './playbook.ts'
@@ -57,7 +57,7 @@ export class Fields {
 
   value(key: string): Value | undefined {
     const item = this.get(key)
-    return item && compileValue(item, this.report)
+    return item && compileVariable(key, item, this.report)
   }
 
   /** One text or a list of texts. */
@@ -90,7 +90,7 @@ export class Fields {
       return found
     }
     for (const { key: name, keySpan, value } of item.entries) {
-      if (this.isName(name, keySpan)) found.set(name, compileValue(value, this.report))
+      if (this.isName(name, keySpan)) found.set(name, compileVariable(name, value, this.report))
     }
     return found
   }

@@ -3,6 +3,7 @@ import { coerce } from './coerce.ts'
 import { type Diagnostic, didYouMean, type Span } from './diagnostic.ts'
 import { type Item, type MapItem, toData } from './document.ts'
 import { Fields } from './fields.ts'
+import { hideValues } from './hidden.ts'
 import type { ParamSchema, ParamsSchema } from './schema.ts'
 
 type Report = (d: Diagnostic) => void
@@ -85,6 +86,8 @@ function loadSchema(item: Item, report: Report): ParamSchema {
     else if (key === 'secret') Object.assign(schema, data === true ? { secret: true } : {})
     else schema[key] = nested(key, value, report) ?? data
   }
+  if (schema.secret)
+    for (const { key, value } of item.entries) if (['default', 'enum', 'examples'].includes(key)) hideValues(value)
   checkRequired(item, schema, report)
   checkDefault(item, schema as ParamSchema, report)
   return schema as ParamSchema

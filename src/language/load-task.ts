@@ -3,6 +3,7 @@ import { compileConditions, compileExpression, compileValue, constantValue, span
 import { type Diagnostic, didYouMean } from './diagnostic.ts'
 import type { Item, MapItem, ScalarItem } from './document.ts'
 import { Fields } from './fields.ts'
+import { hideSecrets, hideValues } from './hidden.ts'
 import { isTemplated } from './interpolation.ts'
 import { otherKey, otherModule, taskKeys, unsupported } from './keys.ts'
 import { type ModuleSet, type ModuleSpec, moduleName } from './module-set.ts'
@@ -29,6 +30,7 @@ export function loadTask(item: Item, handler: boolean, modules: ModuleSet, repor
   const rest = loadRest(f, handler)
   if (!entry || !spec) return undefined
   if (params) checkParams(spec, params, entry.keySpan, report)
+  if (rest.noLog) hideValues(entry.value)
   return {
     name: f.text('name') ?? spec.name,
     span: item.span,
@@ -112,7 +114,10 @@ function loadParams(f: Fields, entry: Entry, spec: ModuleSpec): Map<string, Valu
       reportInlineParam(item, spec, f)
       params.set(freeForm, compileParam(item, freeForm, spec, f))
     } else {
-      f.error('params', `\`${entry.key}\` takes a mapping of its parameters`, item.span, oneLineHint(item))
+      const secret = Object.values(spec.params.properties).some((schema) => schema.secret)
+      if (secret) hideValues(item)
+      const hint = secret ? 'write each on a line of its own: `name: value`' : oneLineHint(item)
+      f.error('params', `\`${entry.key}\` takes a mapping of its parameters`, item.span, hint)
       return undefined
     }
   }
@@ -156,6 +161,7 @@ function addParams(params: Map<string, Value>, item: MapItem, spec: ModuleSpec, 
     }
     if (name === undefined) {
       const near = didYouMean(key, Object.keys(spec.params.properties))
+      hideSecrets(near ?? key, value, spec.params.properties[near ?? ''])
       f.error(
         'unknown-param',
         `\`${spec.name}\` has no parameter \`${key}\``,

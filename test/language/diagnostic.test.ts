@@ -67,6 +67,27 @@ test('a frame shows no secret that stands beside the fault', () => {
   )
 })
 
+test('of what stands under the name of a secret nothing is shown, however it is written', () => {
+  const shown = (text: string, line = 1) =>
+    formatDiagnostic(
+      { code: 'x', severity: 'error', message: 'm', span: { source: { path: 'f', text }, start: 0, end: 1 } },
+      9,
+    )
+      .split('\n')
+      .filter((l) => /^[> ] +\d+ \|/.test(l))
+      [line - 1]!.replace(/^[> ] +\d+ \| ?/, '')
+  assert.is(shown('password: ab,cd "ef'), 'password: ***** "**')
+  assert.is(shown('pin: "ab\'cd"'), 'pin: "**\'**"')
+  assert.is(shown('{ pin: ab, port: 1 }'), '{ pin: **, port: 1 }')
+  assert.is(shown('- hsm_probe: pin=12 slot=0'), '- hsm_probe: pin=** slot=0')
+  assert.is(shown('hsm_pin: |\n  12: 34', 2), '  *** **')
+  assert.is(shown('pins:\n  - 12', 2), '  * **')
+  assert.is(shown('pin:\n  type: string', 2), '  type: string')
+  assert.is(shown('pin: <%= x %>ab'), 'pin: <%= x %>**')
+  assert.is(shown("when: pin === '12' && x"), "when: pin === '12' && x")
+  assert.is(shown('secret: true'), 'secret: true')
+})
+
 test('of a line that no screen holds, only what is around the place is shown', () => {
   const text = `${'a'.repeat(100_000)}HERE${'b'.repeat(100_000)}`
   const framed = formatDiagnostic({

@@ -25,6 +25,12 @@ for (const name of names)
     assert.is(done.stdout !== '', done.status === 0)
   })
 
+test('no frame shows what is secret', () => {
+  const told = readFileSync(join(dir, 'secrets.out'), 'utf8')
+  assert.match(told, /passwords: \*{11} \*{10}/)
+  assert.not.match(told, /CANARY|90210/)
+})
+
 test('every code of a diagnostic has a case', () => {
   const told = new Set(
     names.flatMap((n) =>
