@@ -1,4 +1,4 @@
-import type { Module } from '../contract.ts'
+import type { Failure, Module } from '../contract.ts'
 import type { Scope } from '../language/expression.ts'
 import type { Task, Value } from '../language/playbook.ts'
 import type { LocalRead } from '../local-read.ts'
@@ -30,5 +30,7 @@ export interface Ground {
    * @throws ValueError, UnknownValue */
   readonly paths: (task: Task, module: Module, scope: Scope, home: () => string) => readonly string[]
   readonly local: (read: LocalRead, scope: Scope, task: Task) => unknown
+  /** That a file of the controller which a task names is not there, and where it was looked for. */
+  readonly unfound: (task: Task, module: Module, params: Readonly<Record<string, unknown>>) => Failure | undefined
   readonly secret: (value: string) => void
 }

@@ -129,16 +129,8 @@ function reachItem(
     return { missing: answer.asked, user }
   if (answer.kind === 'missing' || extra.length > 0)
     return { missing: [...(answer.kind === 'missing' ? answer.reads : []), ...extra], user }
-  const outcome: Instance['outcome'] =
-    answer.kind === 'unknown'
-      ? answer
-      : 'failed' in answer.plan
-        ? { kind: 'failed', ...answer.plan }
-        : {
-            kind: 'planned',
-            plan: answer.plan,
-            steps: answer.plan.steps.map((step) => ({ step, effects: step.effects })),
-          }
+  const outcome =
+    answer.kind === 'unknown' ? answer : outcomeOf(answer.plan, () => ground.unfound(task, module, params))
   const instance = { ...base, user, params, asked: answer.asked, outcome }
   if (maybe === undefined) return { instance, affected }
   const steps = outcome.kind === 'planned' ? outcome.steps : outcome.kind === 'failed' ? [] : undefined
@@ -147,6 +139,14 @@ function reachItem(
     affected,
     ...(steps ? { perhaps: steps } : {}),
   }
+}
+
+/** @param unfound of the files that it names, which a plan that passes them over does not need. */
+function outcomeOf(plan: Plan | Failure, unfound: () => Failure | undefined): Instance['outcome'] {
+  const passedOver = 'skipped' in plan && plan.skipped !== undefined
+  const made = (passedOver ? undefined : unfound()) ?? plan
+  if ('failed' in made) return { kind: 'failed', ...made }
+  return { kind: 'planned', plan: made, steps: made.steps.map((step) => ({ step, effects: step.effects })) }
 }
 
 const noUser = (user: string): Instance['outcome'] & { kind: 'failed' } => ({

@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os'
 import { hideVariable } from '../child-environment.ts'
-import type { Module } from '../contract.ts'
+import { type Failure, fail, type Module } from '../contract.ts'
 import type { Target } from '../inventory/connection.ts'
 import { evaluateParams } from '../language/check-params.ts'
 import { controllerPlace, findControllerFile } from '../language/controller-path.ts'
@@ -232,6 +232,7 @@ export class Run {
       params: (task, module, at, home) => this.#params(task, module, at, home),
       paths: hostPaths,
       local: (read, at, task) => this.#local(read, at, foldersOf(task, dir)),
+      unfound: (task, module, params) => this.#unfound(module, params, foldersOf(task, dir)),
       secret: (value) => this.#redactor.add(value),
     }
   }
@@ -289,6 +290,17 @@ export class Run {
     if (path === undefined || besides.includes(undefined)) return undefined
     const key = [read.local, path, ...besides].join(' ')
     return this.#files.answer({ ...read, path, besides: besides as string[], key }, scope)
+  }
+
+  #unfound(module: Module, params: Readonly<Record<string, unknown>>, dirs: readonly string[]): Failure | undefined {
+    if (params.remote_src === true) return undefined
+    for (const [name, { controllerPath: kind }] of Object.entries(module.params.properties)) {
+      const written = params[name]
+      if (!kind || typeof written !== 'string' || this.#find(dirs, kind, written) !== undefined) continue
+      const { tried } = findControllerFile(dirs, kind, written)
+      return fail(`there is no ${written} on the controller`, { hint: `looked for ${tried.join(' and ')}` })
+    }
+    return undefined
   }
 
   #find(dirs: readonly string[], kind: 'files' | 'templates', written: string): string | undefined {

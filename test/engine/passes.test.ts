@@ -197,6 +197,30 @@ test('check asks whether a new owner or group is there, or will be', async () =>
   assert.is(there.recap.hosts.here!.failed, 0)
 })
 
+test('a file of the controller that is named by a variable and is not there: where it was looked for', async () => {
+  fresh()
+  writeFileSync(at('done'), '')
+  const tasks = [
+    `{ copy: { src: "<%= name %>", dest: "${at('f')}" } }`,
+    `{ template: { src: "<%= name %>", dest: "${at('f')}" } }`,
+    // it would be asked as if none were given
+    `{ vault_status: { address: 'https://127.0.0.1:1', ca_cert: "<%= name %>" } }`,
+    `{ unarchive: { src: "<%= name %>", dest: "${dir}", creates: "${at('done')}" } }`,
+    `{ copy: { src: "<%= '/no/' + name %>", dest: "${at('f')}", remote_src: true } }`,
+  ]
+  const text = play(
+    tasks.map((t) => `- ${t.slice(0, -2)}, ignore_errors: true }`).join('\n'),
+    '  vars: { name: none }\n',
+  )
+  const { tasks: ran } = await run('check', text)
+  const [copied, rendered, trusted, unpacked, remote] = ran.map((t) => `${t.message} | ${t.hint}`)
+  assert.match(copied!, /^there is no none on the controller \| looked for \S*\/files\/none and \S*\/none$/)
+  assert.match(rendered!, /^there is no none on the controller \| looked for \S*\/templates\/none and \S*\/none$/)
+  assert.match(trusted!, /^there is no none on the controller \| looked for/)
+  assert.match(`${ran[3]!.status} ${unpacked}`, /^skipped .*done exists/)
+  assert.match(remote!, /there is no \/no\/none on the host, or it may not be read \| undefined/)
+})
+
 test('a host is met also where nothing is asked of it; where nothing could change, only for facts', async () => {
   const gone = { connect: () => Promise.reject(new ConnectError('refused', 'nobody is there')) }
   for (const mode of ['check', 'apply'] as const) {
