@@ -47,6 +47,7 @@ await build({
 
 const total = { passed: 0, failed: 0, skipped: 0 }
 const skips = []
+const failures = []
 
 const children = new Set()
 process.on('exit', () => {
@@ -108,7 +109,10 @@ function runFile(file) {
       total.skipped += counts.skipped
       skips.push(...reasons.map((r) => `${file}: ${r}`))
       console.log(`${broken ? 'FAIL' : 'ok  '} ${file} (${counts.passed}/${counts.total})`)
-      if (broken) console.log(text)
+      if (broken) {
+        console.log(text)
+        failures.push(`FAIL ${file}\n${text.slice(-5000)}`)
+      }
       resolve()
     })
   })
@@ -121,6 +125,8 @@ await Promise.all(
   }),
 )
 if (files.length === 0) total.failed++
+// once more: a long log is read from its end, and may be cut in its middle
+for (const f of failures) console.log(f)
 for (const s of skips) console.log(`skipped: ${s}`)
 console.log(`${total.passed} passed, ${total.failed} failed${total.skipped ? `, ${total.skipped} skipped` : ''}`)
 process.exit(total.failed ? 1 : 0)
