@@ -142,7 +142,7 @@ function isConstantFalse(conditions: readonly Value[] | undefined): boolean {
 }
 
 /** What the tasks from here on will ask, as far as that can be said; nothing goes wrong in it. */
-export function scout(ground: Ground, from: Memory): ReadsByUser {
+function scout(ground: Ground, from: Memory): ReadsByUser {
   const wanted = new ReadsByUser()
   wanted.add(ground.user, [])
   const known = new Map(from.known)

@@ -3,7 +3,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 
 /** One line for each identity, as age-keygen writes them; the path of such a file, or an identity itself. */
-export const identityVariable = 'RUNBOOK_AGE_IDENTITY'
+const identityVariable = 'RUNBOOK_AGE_IDENTITY'
 
 /** Why something can't be encrypted or decrypted, in one sentence. */
 export class AgeError extends Error {

@@ -31,7 +31,7 @@ export function stored(path: string, identity?: string): Read<Stored> {
   return read(storedKind, { path, identity })
 }
 
-export const storedKind: CallKind<Question, Stored> = {
+const storedKind: CallKind<Question, Stored> = {
   name: 'store',
   key: ({ path, identity = '' }) => `${path} ${identity}`,
   about: ({ path }) => `the store ${path}`,

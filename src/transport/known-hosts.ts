@@ -87,7 +87,7 @@ export function judgeKey(known: readonly KnownKey[], name: string, key: Buffer):
 }
 
 /** The type's name at the start of a key as it goes over the wire. */
-export function keyType(key: Buffer): string {
+function keyType(key: Buffer): string {
   return key.subarray(4, 4 + key.readUInt32BE(0)).toString('latin1')
 }
 

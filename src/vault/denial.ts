@@ -7,7 +7,7 @@ import { type Asked, type Lacking, type Refused, type VaultServer, vaultRequest 
 const byMethod: Readonly<Record<string, string>> = { GET: 'read', LIST: 'list', DELETE: 'delete', PATCH: 'patch' }
 
 /** What it takes to do this. */
-export function rightFor({ method, path }: Asked): Lacking {
+function rightFor({ method, path }: Asked): Lacking {
   const [at = '', query = ''] = path.split('?')
   const known = method === 'GET' && /(^|&)list=true/.test(query) ? 'list' : byMethod[method]
   // engines tell what is new from what is there; the system does not
@@ -57,7 +57,7 @@ function policyDenial(server: VaultServer, { path, capabilities }: Lacking, has?
 }
 
 /** What a token may do at a path; undefined where that can't be asked. */
-export async function capabilitiesAt(server: VaultServer, path: string, way: Way): Promise<string[] | undefined> {
+async function capabilitiesAt(server: VaultServer, path: string, way: Way): Promise<string[] | undefined> {
   const answer = await way.api(vaultRequest(server, 'POST', 'sys/capabilities-self', { paths: [path] }))
   if ('unreachable' in answer || answer.status !== 200) return undefined
   const { data } = answer.body as { data?: Readonly<Record<string, unknown>> }

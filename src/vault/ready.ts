@@ -64,7 +64,7 @@ export const serverRuns = output([
   'for f in /proc/[0-9]*/comm; do read -r n <"$f" && case $n in vault|bao) exit 0;; esac; done 2>/dev/null; exit 1',
 ])
 
-export const stateKind: CallKind<Question, VaultState | Silent> = {
+const stateKind: CallKind<Question, VaultState | Silent> = {
   name: 'vault-state',
   key: ({ server, patience, starting }) => `${vaultStatus(server).key} ${patience}${starting ? ' starting' : ''}`,
   about: ({ server }) => `the state of ${server.address}`,

@@ -109,7 +109,7 @@ function memberOf(
   }
 }
 
-export const archiveKind: ReadKind<Question, Archived> = {
+const archiveKind: ReadKind<Question, Archived> = {
   name: 'archive',
   key: (q) => JSON.stringify(q),
   script,

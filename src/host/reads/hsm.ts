@@ -149,7 +149,7 @@ export function placeScript({ library, env = {}, timeout }: HsmPlace, sh: Shell)
 T=; command -v timeout >/dev/null 2>&1 && T='timeout -k 2 ${Number(timeout)}'`
 }
 
-export function tokenWords({ label, slot }: TokenName, sh: Shell): string {
+function tokenWords({ label, slot }: TokenName, sh: Shell): string {
   if (slot !== undefined) return `--slot ${Number(slot)}`
   return label === undefined ? '' : `--token-label ${sh.word(label)}`
 }

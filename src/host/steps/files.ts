@@ -20,7 +20,7 @@ export function placeOf(at: Entry, follow: boolean): Place & Spot {
 const isNumber = (text: string) => /^\d+$/.test(text)
 
 /** What is known of a file's owner and mode once these attributes are set. */
-export function statWith(stat: Partial<Stat>, { owner, group, mode }: Attributes): Partial<Stat> {
+function statWith(stat: Partial<Stat>, { owner, group, mode }: Attributes): Partial<Stat> {
   return {
     ...stat,
     ...(owner === undefined
