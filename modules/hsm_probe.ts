@@ -42,6 +42,7 @@ import {
   probeOf,
   type Read,
   sealIn,
+  serialOf,
   slotOf,
   troubleWords,
   untriedProblem,
@@ -62,7 +63,7 @@ const params = {
       enum: ['auto', 'host', 'controller'],
       default: 'auto',
       description:
-        'Where the library is used: on the host through pkcs11-tool, or on the controller through pkcs11js. `auto` takes the controller where it is the host.',
+        'Where the library is used: on the host, through pkcs11-tool or the vendor’s configTest, or on the controller, through pkcs11js. `auto`: see below; the result names the way.',
     },
     mechanisms: {
       type: 'array',
@@ -128,6 +129,7 @@ export default defineModule({
     mechanisms: [CKM_AES_GCM]
     keys: [{ label: hsm_demo }, { label: hsm_hmac_demo, use: sign }]`,
   notes: [
+    '`from: auto` takes the controller where it is the host, and where it has the library and `cfg` at the same paths and sees by them the very token that the host sees (by its serial number); or, where the host has no such library or no pkcs11-tool, one of that `token_label`, with a warning. Otherwise it takes the host, and always for a `pin_file` and a `seal_config`, which are files of the host. It looks at both before anybody logs in: a PIN is tried by one way only. Where the question is how the host gets on with the HSM, say `from: host`.',
     'On a host a key is tried with what its pkcs11-tool has. OpenSC 0.26 and later have AES-GCM; for an older one AES-CBC-PAD of the same key stands in, and the result says so. RSA-PKCS-OAEP it decrypts; before 0.26 the host’s openssl encrypts with the public key, which the result says too. What could not be tried is a warning with its reason.',
     'pkcs11-tool finds a key by its CKA_ID: one that has none, or shares it with another, is tried only from the controller.',
     'Tested with SoftHSM2 and with pkcs11-tool 0.23 and 0.26.',
@@ -157,22 +159,22 @@ export default defineModule({
         ]
       : []
     if (p.library === undefined) return { steps: [], result: reached, warnings, output: met.join() }
-    const seen = answers.look ?? answers.here
-    if (typeof seen !== 'object')
+    const seen = seenOf(p, answers.look, answers.here)
+    if (typeof seen === 'string')
       return fail(`the controller can't use PKCS #11 libraries: ${seen}`, {
         hint: 'npm install pkcs11js, which needs a compiler; or `from: host`',
       })
-    const way = answers.look ? 'pkcs11-tool on the host' : 'pkcs11js on the controller'
+    const way = seen.where === 'host' ? 'pkcs11-tool on the host' : 'pkcs11js on the controller'
     const pin = pinSource(p, answers.variable)
     if (pin && 'message' in pin) return fail(pin.message, pin)
-    if (seen.configTest && pin === undefined && !p.mechanisms && !p.keys)
-      return vendorSays(p, seen, reached, [...warnings])
+    if (seen.configTest && onlyLooks(p)) return vendorSays(p, seen, reached, [...warnings])
     const { login } = answers
     const problem = before(p, seen) ?? wanting(p, seen, pin) ?? (login && behind(p, login))
     const result = { ...reached, ...resultOf(p, seen, login), way }
     if (problem) return fail(problem.message, { ...problem, result })
     const output = [...met, ...inWords(p, seen, login, way)].join('; ')
-    return { steps: [], result, warnings: [...warnings, ...(login ? warningsOf(p, seen, login) : [])], output }
+    const more = [...insteadOf(p, seen, answers.look), ...(login ? warningsOf(p, seen, login) : [])]
+    return { steps: [], result, warnings: [...warnings, ...more], output }
   },
 })
 
@@ -198,22 +200,63 @@ interface LibraryReads {
 /** @param local the host is the controller. */
 function libraryReads(p: P, local: boolean, known: Known): LibraryReads {
   if (p.library === undefined) return {}
-  const place = hsmPlace(p)
-  const here = p.from === 'controller' || (p.from === 'auto' && local) ? hsmLookHere(place) : undefined
-  const seenHere = here && known(here)
-  const onHost = !here || (typeof seenHere === 'string' && p.from === 'auto')
-  const look = onHost ? known(hsmLook(place)) : seenHere
+  const { look, here } = waysIn(p, local, known)
+  const [there, near] = [look && known(look), here && known(here)]
+  const pending = (look && !there) || (here && near === undefined)
+  const seen = pending ? undefined : seenOf(p, there, near)
   const variable = pinVariable(p)
   const pin = pinSource(p, variable && known(variable))
-  const usable = typeof look === 'object' && pin && !('message' in pin) && !before(p, look)
-  const question = usable ? hsmLoginQuestion(p, pin, look, { random: true, keys: trials(p) }) : undefined
-  const login = question && (onHost ? hsmLogin(question) : hsmLoginHere(question))
-  return { variable, here, look: onHost ? hsmLook(place) : undefined, login }
+  if (typeof seen !== 'object' || !pin || 'message' in pin || before(p, seen)) return { variable, here, look }
+  const question = hsmLoginQuestion(p, pin, seen, { random: true, keys: trials(p) })
+  return { variable, here, look, login: seen.where === 'host' ? hsmLogin(question) : hsmLoginHere(question) }
+}
+
+/** Where the library may be used. */
+function waysIn(p: P, local: boolean, known: Known): Pick<LibraryReads, 'look' | 'here'> {
+  const [look, here] = [hsmLook(hsmPlace(p)), hsmLookHere(hsmPlace(p))]
+  if (p.from === 'controller') return { here }
+  if (p.from === 'host') return { look }
+  if (local) return typeof known(here) === 'string' ? { look, here } : { here }
+  return p.pin_file === undefined && p.seal_config === undefined ? { look, here } : { look }
+}
+
+/** What was seen of the library by the way that is taken. */
+type Seen = HsmLook & { readonly where: 'host' | 'controller' }
+
+/** @returns a text that says why the controller, the only way, can't be taken. */
+function seenOf(p: P, there: HsmLook | undefined, near: HsmLook | string | undefined): Seen | string {
+  if (there && (typeof near !== 'object' || !standsFor(p, near, there))) return { ...there, where: 'host' }
+  return typeof near === 'object' ? { ...near, where: 'controller' } : near!
+}
+
+/** Whether what the controller sees is what the host sees or, where that can't look, what it would. */
+function standsFor(p: P, near: HsmLook, there: HsmLook): boolean {
+  const place = hsmPlace(p)
+  if (lookProblem(near, place)) return false
+  const serial = serialOf(near, place)
+  if (!isBlind(there)) return !lookProblem(there, place) && serial !== undefined && serial === serialOf(there, place)
+  return p.token_label !== undefined && !(there.configTest && onlyLooks(p))
+}
+
+/** There is nothing on the host to look with, or at. */
+const isBlind = ({ file, seen, lacks }: HsmLook) =>
+  file === 'missing' || (file === 'there' && !seen && !(lacks && lacks.length > 0))
+
+/** Nothing is wanted that takes more than the vendor's own test. */
+const onlyLooks = (p: P) => !hasPin(p) && !p.mechanisms && !p.keys
+
+/** That the controller was asked in the place of the host. */
+function insteadOf({ library }: P, { where }: Seen, there: HsmLook | undefined): string[] {
+  if (where === 'host' || !there || !isBlind(there)) return []
+  const lack = there.file === 'missing' ? library : 'pkcs11-tool'
+  return [
+    `the host has no ${lack}: the controller’s library was asked, which tells nothing of the host’s way to the HSM`,
+  ]
 }
 
 /** Why there is no login to be tried. */
-function before(p: P, look: HsmLook) {
-  const problem = lookProblem(look, hsmPlace(p))
+function before(p: P, look: Seen) {
+  const problem = lookProblem(look, hsmPlace(p), look.where)
   return problem ?? (p.risk_lockout || !hasPin(p) ? undefined : lockoutProblem(look, hsmPlace(p)))
 }
 

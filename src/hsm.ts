@@ -90,9 +90,20 @@ export function hsmPlace(p: HsmParams): HsmPlace {
 /** What a login asks. The token's serial comes from what was seen of it. */
 export function hsmLoginQuestion(p: HsmParams, pin: PinSource, look: HsmLook, more: Partial<HsmLoginQuestion> = {}) {
   const place = hsmPlace(p)
-  const token = slotOf(look.seen?.slots ?? [], place.token)?.token
-  const serial = token?.serial ? { serial: `${token.manufacturer} ${token.model} ${token.serial}` } : {}
-  return { ...place, pin, ...serial, ...(p.risk_lockout ? { again: true } : {}), ...more }
+  const serial = serialOf(look, place)
+  return {
+    ...place,
+    pin,
+    ...(serial === undefined ? {} : { serial }),
+    ...(p.risk_lockout ? { again: true } : {}),
+    ...more,
+  }
+}
+
+/** Which token of all is meant, wherever it is seen from; undefined for one that does not say. */
+export function serialOf(look: HsmLook, { token: name }: HsmPlace): string | undefined {
+  const token = slotOf(look.seen?.slots ?? [], name)?.token
+  return token?.serial ? `${token.manufacturer} ${token.model} ${token.serial}` : undefined
 }
 
 /** The variable of the controller that may hold the PIN. */
@@ -118,15 +129,22 @@ export function pinSource(p: HsmParams, variable: string | undefined): PinSource
 }
 
 /** Why a library or its token cannot be used, before any login. */
-export function lookProblem(look: HsmLook, place: HsmPlace): HsmProblem | undefined {
+export function lookProblem(
+  look: HsmLook,
+  place: HsmPlace,
+  where: 'host' | 'controller' = 'host',
+): HsmProblem | undefined {
   const { library } = place
   if (look.file === 'missing')
-    return { message: `there is no ${library} on the host`, hint: 'install the library first, or correct `library`' }
+    return {
+      message: `there is no ${library} on the ${where}`,
+      hint: 'install the library first, or correct `library`',
+    }
   if (look.file === 'unreadable')
     return { message: `${library} may not be read`, hint: '`become: true`, or another owner or mode' }
   if (look.lacks && look.lacks.length > 0)
     return {
-      message: `${library} needs what the host does not have: ${look.lacks.join(', ')}`,
+      message: `${library} needs what the ${where} does not have: ${look.lacks.join(', ')}`,
       hint: 'install the packages that bring them, or take the build for this version of OpenSSL',
     }
   if (!look.seen)

@@ -42,6 +42,7 @@ export {
   missingMechanisms,
   pinSource,
   pinVariable,
+  serialOf,
   untriedProblem,
 } from './hsm.ts'
 export type { ParamSchema, Params, ParamsSchema } from './language/schema.ts'

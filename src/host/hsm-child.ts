@@ -2,7 +2,7 @@
 // comes on standard input as JSON; on fd 3 go lines of JSON: what it is about to do, and in the end the answer.
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { accessSync, constants, existsSync, readFileSync, writeSync } from 'node:fs'
+import { readFileSync, writeSync } from 'node:fs'
 import type * as Pkcs11 from 'pkcs11js'
 import {
   type HsmObject,
@@ -93,12 +93,6 @@ function handleOf(p: Pkcs11.PKCS11, name: TokenName): Buffer | undefined {
 }
 
 function look(api: Api, { library, token }: HsmPlace): HsmLook {
-  if (!existsSync(library)) return { file: 'missing', lacks: undefined }
-  try {
-    accessSync(library, constants.R_OK)
-  } catch {
-    return { file: 'unreadable', lacks: undefined }
-  }
   const lacks = lacksOf(library)
   const none = { library: undefined, slots: [], mechanisms: [] }
   if (lacks && lacks.length > 0) return { file: 'there', lacks, seen: none }

@@ -41,6 +41,7 @@ function probe(more: object, look: HsmLook = good, login: HsmLogin = opened, key
       host: { '/lib/p11.so': 'x' },
       answers: [
         [hsmLook(hsmPlace(params)), look],
+        [hsmLookHere(hsmPlace(params)), { file: 'missing', lacks: undefined }],
         [hsmLogin(question), login],
       ],
     },
@@ -189,15 +190,17 @@ test('the login, the keys, the random numbers', async () => {
 })
 
 /** On the controller. */
-function probeHere(more: object, look: HsmLook | string, given: { here?: boolean } = {}) {
-  const params = { risk_lockout: false, timeout: 20, ...base, pin: 'pin-4711' }
+function probeHere(more: object, look: HsmLook | string, given: { here?: boolean; there?: HsmLook } = {}) {
+  const params = { risk_lockout: false, timeout: 20, ...base, pin: 'pin-4711', ...more }
   const tried = [{ label: 'k', mechanism: 'AES-GCM' }]
-  const question = hsmLoginQuestion(params, { text: params.pin }, good, { random: true, keys: [trial] })
+  const question = (seen: HsmLook) =>
+    hsmLoginQuestion(params, { text: 'pin-4711' }, seen, { random: true, keys: [trial] })
+  const there = given.there ?? good
   const answers = [
     [hsmLookHere(hsmPlace(params)), look],
-    [hsmLook(hsmPlace(params)), good],
-    [hsmLoginHere(question), { ...opened, tried }],
-    [hsmLogin(question), opened],
+    [hsmLook(hsmPlace(params)), there],
+    [hsmLoginHere(question(typeof look === 'string' ? good : look)), { ...opened, tried }],
+    [hsmLogin(question(there)), opened],
   ] as const
   return plan('hsm_probe', { ...base, ...withKey, ...more }, { host: { '/lib/p11.so': 'x' }, answers, ...given })
 }
@@ -205,7 +208,6 @@ function probeHere(more: object, look: HsmLook | string, given: { here?: boolean
 test('the controller is taken where it is the host, or told', async () => {
   const way = async (...args: Parameters<typeof probeHere>) => (await probeHere(...args)).result.way
   assert.is(await way({}, good, { here: true }), 'pkcs11js on the controller')
-  assert.is(await way({}, good), 'pkcs11-tool on the host')
   assert.is(await way({ from: 'controller' }, good), 'pkcs11js on the controller')
   assert.is(await way({ from: 'host' }, good, { here: true }), 'pkcs11-tool on the host')
   assert.is(await way({}, 'pkcs11js was not built', { here: true }), 'pkcs11-tool on the host')
@@ -214,6 +216,41 @@ test('the controller is taken where it is the host, or told', async () => {
   assert.match(hint!, /npm install pkcs11js/)
   const { plan: made } = await probeHere({}, good, { here: true })
   assert.match(made!.output!, /keys that work: k \(AES-GCM\)$/)
+})
+
+test('the controller is taken where it sees what the host sees, or would', async () => {
+  const way = async (...args: Parameters<typeof probeHere>) => {
+    const { result, failed, warnings } = await probeHere(...args)
+    return `${failed ?? result.way}${warnings.map((w) => `; ${w}`)}`
+  }
+  const [here, host] = ['pkcs11js on the controller', 'pkcs11-tool on the host']
+  const with1 = (more: object, flags: readonly string[] = token.flags) =>
+    ({ ...good, seen: { ...seen, slots: [{ ...slots[0]!, token: { ...token, flags, ...more } }] } }) as HsmLook
+  assert.is(await way({}, good), here)
+  assert.is(await way({}, with1({ serial: '2' })), host, 'another HSM')
+  assert.is(await way({}, with1({ label: 'other' })), host)
+  assert.is(await way({}, with1({ serial: '' }), { there: with1({ serial: '' }) }), host, 'nobody knows')
+  assert.is(await way({}, 'it was not built'), host)
+  assert.is(await way({}, { file: 'missing', lacks: undefined }), host)
+  assert.is(
+    await way({}, { ...good, seen: { ...seen, trouble: { at: 'C_Initialize', rv: 'CKR_DEVICE_ERROR' } } }),
+    host,
+  )
+  // what the host has and can't use is what it fails of
+  assert.match(await way({}, good, { there: { file: 'there', lacks: ['libssl.so.1.1'] } }), /needs what the host/)
+  assert.match(await way({}, good, { there: with1({ label: 'other' }) }), /there is no token labelled lab/)
+  for (const [there, lack] of [
+    [{ file: 'there', lacks: [] }, 'pkcs11-tool'],
+    [{ file: 'missing', lacks: undefined }, '/lib/p11\\.so'],
+  ] as const) {
+    assert.match(await way({}, good, { there }), new RegExp(`^${here}; the host has no ${lack}: .*tells nothing of`))
+    assert.match(await way({ token_label: undefined, slot: 5 }, good, { there }), /^(the host has|there is) no .*[^r]$/)
+  }
+  const configTest = { path: '/lib/configTest', status: 0, said: 'fine' }
+  const { result } = await probeHere({ keys: undefined, pin: undefined }, good, {
+    there: { file: 'there', lacks: [], configTest },
+  })
+  assert.is(result.way, 'configTest on the host')
 })
 
 test('the port is looked at first, with the files of host or controller', async () => {

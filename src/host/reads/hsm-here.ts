@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { accessSync, existsSync, constants as modes } from 'node:fs'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { childEnvironment } from '../../child-environment.ts'
@@ -23,6 +24,8 @@ const lookHere: CallKind<HsmPlace, HsmLook | string> = {
   key: lookKind.key,
   about: ({ library }) => library,
   call: async (place) => {
+    const file = fileAt(place.library)
+    if (file !== 'there') return { file, lacks: undefined }
     const { answer, unavailable, trouble } = await askChild<HsmLook>('look', place)
     if (unavailable !== undefined) return unavailable
     return (
@@ -31,6 +34,15 @@ const lookHere: CallKind<HsmPlace, HsmLook | string> = {
   },
   paths: () => [],
   difference: () => undefined,
+}
+
+function fileAt(path: string): HsmLook['file'] {
+  try {
+    accessSync(path, modes.R_OK)
+    return 'there'
+  } catch {
+    return existsSync(path) ? 'unreadable' : 'missing'
+  }
 }
 
 const loginHere: CallKind<HsmLoginQuestion, HsmLogin> = {
