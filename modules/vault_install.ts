@@ -35,6 +35,7 @@ import {
   placeProgram,
   printCapabilities,
   type Release,
+  readsPinFile,
   releaseOf,
   type Said,
   type SaidBuild,
@@ -147,6 +148,7 @@ export default defineModule({
   notes: [
     'The program is unpacked beside its place and has to say that it is the version that is wanted before it comes there; the old one stays where it does not.',
     'An archive of the controller is compared by size and hash with what is installed, and travels packed, once a host. Of `remote_src` and `url` the version that the installed program says decides: nothing is fetched again.',
+    'It gives `path`, `product`, `version`, `release`, `edition`, `hsm` (it has a seal for one), `reads_pin_file` (the `pin` of that may be the URL of a file: Vault since 1.19) and `verified`.',
     'The service is not restarted: `restart_after: [<%= vault.path %>]` of systemd_unit does that.',
     'It was tested with OpenBao’s programs; HashiCorp’s could not be had.',
   ],
@@ -188,8 +190,10 @@ export default defineModule({
     if ('failed' in wanted) return wanted
     if (wanted.architecture !== undefined && wanted.architecture !== machine(facts.architecture))
       return fail(`${sourceName(p)} is for ${wanted.architecture}, the host is ${facts.architecture}`)
-    const product = wanted.binary === 'bao' ? 'OpenBao' : 'Vault'
-    const lacking = notForStorage({ product, edition: wanted.edition, release: wanted.version }, p.storage ?? {})
+    const lacking = notForStorage(
+      { product: productOf(wanted), edition: wanted.edition, release: wanted.version },
+      p.storage ?? {},
+    )
     if (lacking !== undefined)
       return fail(lacking, { hint: 'another `storage`, with its data moved there before, or another release' })
     const verified = vouchedBy(p, sourceName(p), a.sums?.bytes, a.signed)
@@ -246,6 +250,7 @@ export default defineModule({
   },
 })
 
+const productOf = ({ binary }: Wanted) => (binary === 'bao' ? ('OpenBao' as const) : ('Vault' as const))
 const isLocal = (p: P) => p.src !== undefined && !p.remote_src
 const sourceName = (p: P) => p.url ?? p.src!
 const pathOf = (p: P, binary: string) => `${p.dest === '/' ? '' : p.dest.replace(/\/+$/, '')}/${binary}`
@@ -375,9 +380,10 @@ function capabilitySteps(
 
 function resultOf(path: string, said: SaidBuild | undefined, wanted: Wanted, verified: string) {
   const build: Build = said ?? wanted
+  const program = { product: productOf(wanted), edition: build.edition, release: build.version }
   return {
     ...{ path, product: said?.product, version: buildText(build), release: build.version },
-    ...{ edition: build.edition, hsm: isHsmBuild(build), verified },
+    ...{ edition: build.edition, hsm: isHsmBuild(build), reads_pin_file: readsPinFile(program), verified },
   }
 }
 

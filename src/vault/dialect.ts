@@ -46,6 +46,10 @@ export function notTaken(program: Program, stanzas: readonly HclBlock[], disable
         said.push(`${who} has no seal for an HSM: that needs a build of Vault Enterprise with HSM (\`+ent.hsm\`)`)
       for (const name of Object.keys(body.attributes).filter((n) => !settings.includes(n)))
         said.push(`${who} has no \`${name}\` in its pkcs11 seal: it would ignore it and say nothing`)
+      if (/^(file|env):\/\//.test(String(body.attributes.pin ?? '')) && !readsPinFile(program))
+        said.push(
+          `${who} takes \`pin\` as it stands, and would log in with the text of the URL, which is a wrong PIN: 1.19 is the first that reads files, give it in VAULT_HSM_PIN`,
+        )
     }
     const lacking = isBao && /^(ha_)?storage$/.test(type) && lacksStorage(labels[0] ?? '', program.release)
     if (lacking) said.push(`${who} has no storage \`${labels[0]}\`: it would not start; raft is what is left`)
@@ -54,6 +58,10 @@ export function notTaken(program: Program, stanzas: readonly HclBlock[], disable
     said.push(`${who} has no \`disable_mlock\`: ${disableMlock ? 'it would ignore it' : 'it would not start'}`)
   return said
 }
+
+/** Whether the `pin` of its seal may be the URL of a file. Vault does since 1.19, by its list of changes. */
+export const readsPinFile = ({ product, release = '0.0.0' }: Program) =>
+  product === 'OpenBao' || compareVersions(release.replace(/-.*/, ''), '1.19.0') >= 0
 
 /** Of OpenBao. `file` went with 2.7. */
 const lacksStorage = (type: string, release = '0.0.0') =>

@@ -4,7 +4,7 @@ export { type AuditDevice, auditEffects, vaultAudits } from './audits.ts'
 
 export { atRest, canary, judgeAtRest } from './canary.ts'
 export { vaultContents } from './contents.ts'
-export { notForStorage, notTaken } from './dialect.ts'
+export { notForStorage, notTaken, readsPinFile } from './dialect.ts'
 export { noEntropy, noSealWrap, type VaultFeatures, vaultFeatures } from './features.ts'
 export { hsmWords } from './hsm-words.ts'
 export * as vaultInit from './init.ts'

@@ -126,6 +126,13 @@ test('what the program would ignore is a failure, before anything is written', a
     await failed({ seal: { pkcs11: { lib: '/l.so', pim: 'x' } } }, enterprise),
     /no `pim` in its pkcs11 seal/,
   )
+  const byFile = { seal: { pkcs11: { lib: '/l.so', key_label: 'a', hmac_key_label: 'b', pin: 'file:///run/pin' } } }
+  assert.match(
+    await failed(byFile, { ...enterprise, release: '1.5.0' }),
+    /^Vault 1\.5\.0 \(ent\.hsm\) takes `pin` as it/,
+  )
+  for (const release of ['1.19.0', '1.20.1']) assert.is(await failed(byFile, { ...enterprise, release }), '')
+  assert.is(await failed({ seal: { pkcs11: { lib: '/l.so', pin: 'file:///run/pin' } } }, bao), '')
   assert.match(await failed({ storage: { file: { path: '/d' } } }, bao), /no storage `file`/)
   assert.is(await failed({ storage: { file: { path: '/d' } } }, { ...bao, release: '2.6.2' }), '')
   assert.match(await failed({ stanzas: [{ type: 'lisener' }] }, bao), /knows no stanza `lisener`/)

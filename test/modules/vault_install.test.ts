@@ -52,8 +52,8 @@ test('on a bare host: user, program, capability', async () => {
   ])
   assert.equal(again, [])
   assert.equal(
-    [result.version, result.release, result.edition, result.hsm],
-    ['1.15.0+ent.hsm', '1.15.0', 'ent.hsm', true],
+    [result.version, result.release, result.edition, result.hsm, result.reads_pin_file],
+    ['1.15.0+ent.hsm', '1.15.0', 'ent.hsm', true, false],
   )
   const ends = steps.map(() => ({
     outcome: 'done' as const,
