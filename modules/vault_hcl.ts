@@ -6,14 +6,22 @@ import {
   fail,
   type HclBlock,
   type HclValue,
+  hclTraps,
   leftBehind,
   notTaken,
   ownershipParams,
   type Params,
+  type Program,
   placeFile,
   placeIn,
   placeOfBlocks,
   printHcl,
+  readerOf,
+  type Said,
+  type ServerProgram,
+  secretsInHcl,
+  serverPrograms,
+  shownHcl,
 } from '../src/module.ts'
 
 const settings = { type: 'object', additionalProperties: {} } as const
@@ -73,10 +81,9 @@ const params = {
         release: { type: 'string' },
         path: { type: 'string', pattern: '^/|<%' },
       },
-      required: ['product'],
       additionalProperties: false,
       description:
-        'Who will read it, as vault_install tells of the program: a stanza or a setting that it would ignore is a failure. OpenBao’s, whose `path` is given, looks at the new file before that takes its place.',
+        'Who will read it: a stanza or a setting that it would ignore is a failure, and OpenBao’s program looks at the new file before that takes its place. Without `product` the program at `path` is asked, without both the vault or bao in /usr/local/bin and /usr/bin. `product`, `edition` and `release` are for one that is not installed yet.',
     },
     owner: ownershipParams.owner,
     group: ownershipParams.group,
@@ -106,20 +113,19 @@ export default defineModule({
     const [before, after] = placesOf(p, known(now)?.bytes)
     const isMoved = before !== undefined && before.mark !== after?.mark
     const marked = (place: DataPlace | undefined) => (place && isMoved ? entry(place.mark) : undefined)
-    return { at: entry(p.path), now, before: marked(before), after: marked(after) }
+    const said = p.program?.product === undefined ? serverPrograms(p.program?.path) : undefined
+    return { at: entry(p.path), now, said, before: marked(before), after: marked(after) }
   },
-  plan: (p, { at, now, ...marks }, { facts, secret }) => {
+  plan: (p, { at, now, said, ...marks }, { facts, secret }) => {
     if (now.denied) return fail(`${p.path} may not be read by ${facts.user}`, { hint: '`become: true`' })
     const stanzas = stanzasOf(p)
     if ('failed' in stanzas) return stanzas
-    const wrong =
-      p.program &&
-      notTaken(
-        { product: p.program.product, edition: p.program.edition ?? '', release: p.program.release },
-        [...stanzas, ...objectsOf(p)],
-        p.disable_mlock ?? (p.settings?.disable_mlock as boolean | undefined),
-      )
-    if (wrong?.length) return fail(wrong.join('; '), { hint: 'leave it out, or install a program that has it' })
+    for (const value of secretsInHcl([...stanzas.map((s) => s.body.attributes), (p.settings ?? {}) as Body]))
+      secret(value)
+    const program = programOf(p, said)
+    const outside = { ...p.settings, ...Object.fromEntries(ownSettings(p)) }
+    const wrong = 'doubt' in program ? [] : notTaken(program, [...stanzas, ...objectsOf(p)], outside)
+    if (wrong.length > 0) return fail(wrong.join('; '), { hint: 'leave it out, or install a program that has it' })
     const [before, after] = placesOf(p, now.bytes)
     const left = leftBehind(
       before,
@@ -129,8 +135,6 @@ export default defineModule({
     if (left) return left
     const bytes = print(p, stanzas)
     if ('failed' in bytes) return bytes
-    const secrets = stanzas.flatMap((s) => secretsIn(s.body.attributes)).concat(secretsIn((p.settings ?? {}) as Body))
-    for (const value of secrets) secret(value)
     const steps = placeFile({
       at,
       now,
@@ -138,13 +142,21 @@ export default defineModule({
       want: { owner: p.owner, group: p.group, mode: p.mode },
       umask: facts.umask,
       backup: p.backup,
-      validate: p.program?.product === 'OpenBao' && p.program.path ? validation(p.program.path) : undefined,
-      // what was there may hold another one
-      secret: secrets.length > 0 || secretName.test(now.bytes?.toString('latin1') ?? ''),
+      validate: 'path' in program && program.product === 'OpenBao' ? validation(program.path) : undefined,
+      secret: shownHcl,
     })
-    return 'failed' in steps ? steps : { steps, result: { path: p.path }, warnings: traps(stanzas) }
+    if ('failed' in steps) return steps
+    const warnings = [...hclTraps(stanzas, p.api_addr), ...('doubt' in program ? [program.doubt] : [])]
+    return { steps, result: { path: p.path }, warnings }
   },
 })
+
+/** Who will read it, or why that can't be told. */
+function programOf({ program = {} }: P, said: Said | undefined): Program | ServerProgram | { readonly doubt: string } {
+  const { product, edition = '', release, path } = program
+  if (product === undefined) return readerOf(said!, path)
+  return { product, edition, release, ...(path === undefined ? {} : { path }) }
+}
 
 /** Where the data are, and where they are to be. */
 function placesOf(p: P, now: Buffer | undefined): [DataPlace | undefined, DataPlace | undefined] {
@@ -164,22 +176,13 @@ $o
 .
 exit 1`
 
-const secretName = /\b(\w*_)?(pin|password|token|secret|secret_key|access_key|client_secret)"?\s*[=:]/i
-
-/** Values that nobody is to see, however deep. */
-function secretsIn(value: HclValue, name = ''): string[] {
-  if (Array.isArray(value)) return value.flatMap((v) => secretsIn(v, name))
-  if (typeof value === 'object' && value !== null)
-    return Object.entries(value).flatMap(([key, v]) => secretsIn(v as HclValue, key))
-  return secretName.test(`${name} =`) && value !== undefined && value !== null ? [String(value)] : []
-}
-
 /** What stands in `settings` as an object is a stanza to whoever reads it. */
 const objectsOf = ({ settings = {} }: P): HclBlock[] =>
   Object.entries(settings).flatMap(([type, value]) =>
-    typeof value === 'object' && value !== null
-      ? [{ type, labels: Object.keys(value).slice(0, 1), body: { attributes: firstOf(value), blocks: [] } }]
-      : [],
+    [value].flat().flatMap((v) => {
+      if (typeof v !== 'object' || v === null) return []
+      return [{ type, labels: Object.keys(v).slice(0, 1), body: { attributes: firstOf(v), blocks: [] } }]
+    }),
   )
 
 /** The settings below its label, where it has one. */
@@ -187,6 +190,9 @@ function firstOf(value: object): Body {
   const first = Object.values(value)[0]
   return typeof first === 'object' && first !== null ? first : {}
 }
+
+const isOwnStorage = ({ type, labels: [kind = ''] }: HclBlock) =>
+  ['storage', 'ha_storage', 'backend'].includes(type) && ['raft', 'file'].includes(kind)
 
 /** All stanzas in the order in which they are written. */
 function stanzasOf(p: P) {
@@ -206,16 +212,23 @@ function stanzasOf(p: P) {
   labelled('entropy', p.entropy)
   if (p.telemetry) blocks.push({ type: 'telemetry', labels: [], body: body('telemetry', p.telemetry) })
   for (const s of p.stanzas ?? []) blocks.push({ type: s.type, labels: s.labels ?? [], body: body(s.type, s.body) })
+  const pathless = blocks.find((b) => isOwnStorage(b) && (b.body.attributes.path ?? '') === '')
+  if (pathless && wrong.length === 0)
+    return fail(`\`${pathless.type}.${pathless.labels[0]}\` has no \`path\`: the server would not start`, {
+      hint: 'the directory of its data, as in `storage: { raft: { path: /var/lib/vault } }`',
+    })
   if (wrong.length > 0)
     return fail(`\`${wrong[0]}\` has to be a mapping of settings`, { hint: 'as in `storage: { file: { path: … } }`' })
   return blocks
 }
 
+function ownSettings({ api_addr, cluster_addr, ui, disable_mlock, plugin_directory }: P) {
+  const own = { api_addr, cluster_addr, ui, disable_mlock, plugin_directory }
+  return Object.entries(own).filter(([, v]) => v !== undefined)
+}
+
 function print(p: P, blocks: readonly HclBlock[]) {
-  const { api_addr, cluster_addr, ui, disable_mlock, plugin_directory } = p
-  const own = Object.entries({ api_addr, cluster_addr, ui, disable_mlock, plugin_directory }).filter(
-    ([, v]) => v !== undefined,
-  )
+  const own = ownSettings(p)
   const twice = own.find(([name]) => p.settings !== undefined && name in p.settings)
   if (twice) return fail(`\`${twice[0]}\` is given twice, once in \`settings\``)
   try {
@@ -226,25 +239,4 @@ function print(p: P, blocks: readonly HclBlock[]) {
     if (e instanceof RangeError) return fail(e.message)
     throw e
   }
-}
-
-/** What the vendor's guide does for a test and nobody should for real. */
-function traps(stanzas: readonly HclBlock[]): string[] {
-  const found: string[] = []
-  const bodies = (...types: string[]) => stanzas.filter((s) => types.includes(s.type)).map((s) => s.body.attributes)
-  for (const { path } of bodies('storage', 'ha_storage', 'backend'))
-    if (/^\/(var\/)?tmp(\/|$)/.test(String(path ?? '')))
-      found.push(
-        `storage at ${path}: with PrivateTmp in the unit systemd removes it when the service stops, and every secret is lost`,
-      )
-  for (const { address, tls_disable } of bodies('listener')) {
-    const open = /^(0\.0\.0\.0|\[?::\]?|\*)?(:\d+)?$/.test(String(address ?? '-'))
-    if (open && /^(1|t|true)$/i.test(String(tls_disable)))
-      found.push(
-        `the listener at ${address} takes plain HTTP from everywhere: tokens and secrets cross the network in clear`,
-      )
-  }
-  if (bodies('seal').some((b) => b.pin !== undefined && !/^(file|env):\/\//.test(String(b.pin))))
-    found.push('the PIN stands in the file: give it as VAULT_HSM_PIN in an environment file that only root may read')
-  return found
 }

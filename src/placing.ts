@@ -36,8 +36,8 @@ export interface Placing {
   readonly validate?: string | readonly string[] | undefined
   /** Missing directories above it: `make` them, or they are `made` by steps before; otherwise they are an error. */
   readonly parents?: 'make' | 'made' | undefined
-  /** The content must not be shown. */
-  readonly secret?: boolean
+  /** The content must not be shown, or only what is made of it so: undefined for nothing. */
+  readonly secret?: boolean | ((content: Buffer) => Buffer | undefined)
 }
 
 /** Why nothing can be at a place. */
@@ -74,7 +74,8 @@ export function placeFile(p: Placing): Step[] | Failure {
     'path' in p.bytes
       ? copyFile(p.bytes, place, attributes, options)
       : writeFile(place, p.bytes, attributes, { before, ...options })
-  const { diff: _, ...hidden } = write
+  const { diff, ...hidden } = write
+  const shown = diff && shownOf(diff, p.secret ?? false)
   const parents = (p.parents === 'make' ? missingParents(place) : []).map((m) =>
     makeDirectory(m, ownershipOfNew({}, 0o777 & ~want.umask, true)),
   )
@@ -83,8 +84,15 @@ export function placeFile(p: Placing): Step[] | Failure {
     ...(p.backup && leadsToFile(p.at, place)
       ? [backupFile(p.backup === true ? place : { ...place, path: p.backup })]
       : []),
-    p.secret ? hidden : write,
+    shown ? { ...hidden, diff: shown } : hidden,
   ]
+}
+
+function shownOf(diff: NonNullable<Step['diff']>, secret: NonNullable<Placing['secret']>): Step['diff'] {
+  if (typeof secret === 'boolean') return secret ? undefined : diff
+  const [before, after] = [diff.before && secret(diff.before), diff.after && secret(diff.after)]
+  const isWhole = (diff.before === undefined) === (before === undefined) && after !== undefined
+  return isWhole ? { ...diff, before, after } : undefined
 }
 
 function leadsToFile(at: Entry, place: Place): boolean {

@@ -29,9 +29,14 @@ const vaultStanzas = [...both, 'entropy', 'kms_library', 'replication', 'reporti
 const nameOf = ({ product, edition, release = '' }: Program) =>
   `${product}${release === '' ? '' : ` ${release}`}${product === 'OpenBao' ? '' : edition === '' ? ' (community)' : ` (${edition})`}`
 
-/** Each a sentence; none where the server takes all of it.
- * @param disableMlock undefined where the configuration says nothing of it. */
-export function notTaken(program: Program, stanzas: readonly HclBlock[], disableMlock: boolean | undefined): string[] {
+/** What a configuration says outside of its stanzas. */
+interface Outside {
+  readonly disable_mlock?: unknown
+  readonly plugin_directory?: unknown
+}
+
+/** Each a sentence; none where the server takes all of it. */
+export function notTaken(program: Program, stanzas: readonly HclBlock[], outside: Outside): string[] {
   const who = nameOf(program)
   const isBao = program.product === 'OpenBao'
   const known = isBao ? baoStanzas : vaultStanzas
@@ -44,6 +49,8 @@ export function notTaken(program: Program, stanzas: readonly HclBlock[], disable
     if (type === 'seal' && labels[0] === 'pkcs11') {
       if (!isBao && !program.edition.includes('hsm'))
         said.push(`${who} has no seal for an HSM: that needs a build of Vault Enterprise with HSM (\`+ent.hsm\`)`)
+      if (isBao && !program.edition.includes('hsm') && !stanzas.some(isPlugin))
+        said.push(`${who} has no pkcs11 seal of its own: without a stanza \`plugin "kms" "pkcs11"\` it would not start`)
       for (const name of Object.keys(body.attributes).filter((n) => !settings.includes(n)))
         said.push(`${who} has no \`${name}\` in its pkcs11 seal: it would ignore it and say nothing`)
       if (/^(file|env):\/\//.test(String(body.attributes.pin ?? '')) && !readsPinFile(program))
@@ -54,14 +61,20 @@ export function notTaken(program: Program, stanzas: readonly HclBlock[], disable
     const lacking = isBao && /^(ha_)?storage$/.test(type) && lacksStorage(labels[0] ?? '', program.release)
     if (lacking) said.push(`${who} has no storage \`${labels[0]}\`: it would not start; raft is what is left`)
   }
-  if (isBao && disableMlock !== undefined)
-    said.push(`${who} has no \`disable_mlock\`: ${disableMlock ? 'it would ignore it' : 'it would not start'}`)
+  const { disable_mlock: mlock, plugin_directory: plugins } = outside
+  if (isBao && plugins === undefined && stanzas.some((s) => s.type === 'plugin'))
+    said.push(`${who} takes its plugins from \`plugin_directory\`: without one it would not start`)
+  if (isBao && mlock !== undefined)
+    said.push(`${who} has no \`disable_mlock\`: ${mlock ? 'it would ignore it' : 'it would not start'}`)
   return said
 }
 
 /** Whether the `pin` of its seal may be the URL of a file. Vault does since 1.19, by its list of changes. */
 export const readsPinFile = ({ product, release = '0.0.0' }: Program) =>
   product === 'OpenBao' || compareVersions(release.replace(/-.*/, ''), '1.19.0') >= 0
+
+const isPlugin = ({ type, labels: [kind, name = 'pkcs11'] }: HclBlock) =>
+  type === 'plugin' && kind === 'kms' && name === 'pkcs11'
 
 /** Of OpenBao. `file` went with 2.7. */
 const lacksStorage = (type: string, release = '0.0.0') =>
@@ -75,5 +88,5 @@ export function notForStorage(program: Program, storage: object): string | undef
     labels: [label],
     body: { attributes: {}, blocks: [] },
   }))
-  return notTaken(program, blocks, undefined)[0]
+  return notTaken(program, blocks, {})[0]
 }

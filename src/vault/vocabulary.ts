@@ -3,8 +3,9 @@
 export { type AuditDevice, auditEffects, vaultAudits } from './audits.ts'
 
 export { atRest, canary, judgeAtRest } from './canary.ts'
+export { hclTraps, secretsInHcl, shownHcl } from './configuration.ts'
 export { vaultContents } from './contents.ts'
-export { notForStorage, notTaken, readsPinFile } from './dialect.ts'
+export { notForStorage, notTaken, type Program, readsPinFile } from './dialect.ts'
 export { noEntropy, noSealWrap, type VaultFeatures, vaultFeatures } from './features.ts'
 export { hsmWords } from './hsm-words.ts'
 export * as vaultInit from './init.ts'
@@ -35,6 +36,7 @@ export {
   vaultMounts,
 } from './mounts.ts'
 export { policyEffects, vaultPolicy } from './policies.ts'
+export { readerOf, type ServerProgram, serverPrograms } from './reader.ts'
 export { type VaultState, vaultState } from './ready.ts'
 export { isGood, type VaultSaid } from './said.ts'
 export { probeOf, sealIn } from './seal.ts'

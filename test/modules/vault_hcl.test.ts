@@ -5,8 +5,15 @@ import { type Given, plan, scriptOf } from './plan.ts'
 import { directory, file } from './world.ts'
 
 const path = '/etc/vault.d/vault.hcl'
+/** What the programs of servers on the host say of themselves. */
+const saying = (programs: Readonly<Record<string, string>>): Given => ({
+  outputs: (argv) => ({
+    stdout: argv.flatMap((path) => (programs[path] === undefined ? [] : `\u0001${path}\n${programs[path]}\n`)).join(''),
+  }),
+})
+const enterprise = saying({ '/usr/local/bin/vault': 'Vault v1.20.0+ent.hsm (ab12), built 2025-06-23' })
 const of = (params: object, given: Given = {}) =>
-  plan('vault_hcl', params, { host: { '/etc/vault.d': directory() }, diff: true, ...given })
+  plan('vault_hcl', params, { host: { '/etc/vault.d': directory() }, diff: true, ...enterprise, ...given })
 
 const guide = {
   seal: {
@@ -57,6 +64,17 @@ test('the traps of the guide are told, wherever they stand', async () => {
   assert.equal(await told({ listener: [{ tcp: { address: '0.0.0.0:8200', tls_disable: false } }] }), [])
   assert.equal(await told({ listener: [{ tcp: { address: '127.0.0.1:8200', tls_disable: true } }] }), [])
   assert.equal(await told({ seal: { pkcs11: { pin: '1' } } }), ['the PIN stands in'])
+  for (const [api_addr, tls_disable, warned] of [
+    ['http://x:8200', true, false],
+    ['https://x:8200', false, false],
+    ['http://x:8200', false, true],
+    ['https://x:8200', true, true],
+  ]) {
+    const listener = [{ tcp: { address: '127.0.0.1:8200', tls_disable } }]
+    assert.equal(await told({ api_addr, listener }), warned ? [`api_addr is ${api_addr}, and`] : [])
+    const second = [...listener, { tcp: { address: '127.0.0.1:8300', tls_disable: !tls_disable } }]
+    assert.equal(await told({ api_addr, listener: second }), [])
+  }
   const stanza = { type: 'storage', labels: ['file'], body: { path: '/tmp/x' } }
   assert.equal(await told({ stanzas: [stanza] }), ['storage at /tmp/x: with'])
 })
@@ -64,7 +82,7 @@ test('the traps of the guide are told, wherever they stand', async () => {
 test('a PIN, a token, a password is shown nowhere', async () => {
   const shown = async (params: object, before = '') => {
     const { plan: planned, secrets, ...rest } = await of(params, { host: { [path]: file(before) } })
-    assert.is(planned?.steps.some((s) => s.diff !== undefined) ?? false, false)
+    for (const { diff } of planned?.steps ?? []) assert.not.match(`${diff?.before ?? ''}${diff?.after ?? ''}`, /CANARY/)
     assert.not.match(JSON.stringify([rest, planned?.result]), /CANARY/)
     return [...new Set(secrets)]
   }
@@ -75,8 +93,29 @@ test('a PIN, a token, a password is shown nowhere', async () => {
   assert.equal((await of(guide)).secrets, [])
 })
 
+test('a diff shows all but the secrets, whoever wrote the file', async () => {
+  const diff = async (params: object, before: string) => {
+    const { plan: planned } = await of(params, { host: { [path]: file(before) } })
+    return planned!.steps[0]!.diff && `${planned!.steps[0]!.diff.before}${planned!.steps[0]!.diff.after}`
+  }
+  const byFile = { seal: { pkcs11: { pin: 'file:///run/pin', slot: '0' } } }
+  assert.match(
+    (await diff(byFile, 'ui = true # token: CANARY\n'))!,
+    /ui = true # token: \*{8}\n[\s\S]*"file:\/\/\/run\/pin"/,
+  )
+  const json = '{"ui": true, "seal": {"pkcs11": {"pin": "CANARY", "slot": 0}}}\n'
+  assert.match((await diff(byFile, json))!, /^\{"ui": true, "seal": \{"pkcs11": \{"pin": \*{8}\n/)
+  const both = await diff({ seal: { pkcs11: { pin: 'CANARY', slot: '0' } } }, 'pin = "file:///x" token = "CANARY"\n')
+  assert.match(both!, /^pin = \*{8}\n[\s\S]*pin += \*{8}\n[\s\S]*slot += "0"/)
+  assert.not.match(both!, 'CANARY')
+  for (const open of ['pin = <<E\nCANARY\nE\n', 'secret = [\n"CANARY"]', 'token =\n "CANARY"'])
+    assert.is(await diff({ ui: true }, open), undefined, open)
+})
+
 test('what cannot be written is an error', async () => {
   assert.match((await of({ storage: { file: '/x' } })).failed ?? '', /`storage.file` has to be a mapping/)
+  for (const storage of [{ raft: {} }, { file: { path: '' } }])
+    assert.match((await of({ storage })).failed ?? '', /`storage\.\w+` has no `path`: the server would not start/)
   assert.match((await of({ ui: true, settings: { ui: false } })).failed ?? '', /`ui` is given twice/)
   assert.match((await of({ settings: { 'a b': 1 } })).failed ?? '', /cannot be a name/)
   assert.match((await of({ settings: { a: [null] } })).failed ?? '', /no way to write null/)
@@ -107,41 +146,68 @@ test('a server does not lose its data for another storage', async () => {
 test('what the program would ignore is a failure, before anything is written', async () => {
   const failed = async (params: object, program: object) => (await of({ ...params, program })).failed ?? ''
   const bao = { product: 'OpenBao', release: '2.7.2' }
-  const enterprise = { product: 'Vault', edition: 'ent.hsm', release: '1.15.0' }
+  const hsmBuild = { product: 'Vault', edition: 'ent.hsm', release: '1.15.0' }
   const guide = {
     seal: { pkcs11: { lib: '/l.so', slot: '0', key_label: 'a', hmac_key_label: 'b', generate_key: 'true' } },
     entropy: { seal: { mode: 'augmentation' } },
   }
-  assert.is(await failed(guide, enterprise), '')
+  assert.is(await failed(guide, hsmBuild), '')
   assert.is(
     await failed(guide, bao),
     [
+      'OpenBao 2.7.2 has no pkcs11 seal of its own: without a stanza `plugin "kms" "pkcs11"` it would not start',
       'OpenBao 2.7.2 has no `hmac_key_label` in its pkcs11 seal: it would ignore it and say nothing',
       'OpenBao 2.7.2 has no `generate_key` in its pkcs11 seal: it would ignore it and say nothing',
       'OpenBao 2.7.2 has no entropy augmentation: it would ignore the stanza `entropy` and say nothing',
     ].join('; '),
   )
   assert.match(await failed(guide, { product: 'Vault', release: '1.15.0' }), /has no seal for an HSM.*no entropy/)
-  assert.match(
-    await failed({ seal: { pkcs11: { lib: '/l.so', pim: 'x' } } }, enterprise),
-    /no `pim` in its pkcs11 seal/,
-  )
+  assert.match(await failed({ seal: { pkcs11: { lib: '/l.so', pim: 'x' } } }, hsmBuild), /no `pim` in its pkcs11 seal/)
   const byFile = { seal: { pkcs11: { lib: '/l.so', key_label: 'a', hmac_key_label: 'b', pin: 'file:///run/pin' } } }
-  assert.match(
-    await failed(byFile, { ...enterprise, release: '1.5.0' }),
-    /^Vault 1\.5\.0 \(ent\.hsm\) takes `pin` as it/,
+  assert.match(await failed(byFile, { ...hsmBuild, release: '1.5.0' }), /^Vault 1\.5\.0 \(ent\.hsm\) takes `pin` as it/)
+  for (const release of ['1.19.0', '1.20.1']) assert.is(await failed(byFile, { ...hsmBuild, release }), '')
+  assert.is(
+    await failed({ seal: { pkcs11: { lib: '/l.so', pin: 'file:///run/pin' } } }, { ...bao, edition: 'hsm' }),
+    '',
   )
-  for (const release of ['1.19.0', '1.20.1']) assert.is(await failed(byFile, { ...enterprise, release }), '')
-  assert.is(await failed({ seal: { pkcs11: { lib: '/l.so', pin: 'file:///run/pin' } } }, bao), '')
   assert.match(await failed({ storage: { file: { path: '/d' } } }, bao), /no storage `file`/)
   assert.is(await failed({ storage: { file: { path: '/d' } } }, { ...bao, release: '2.6.2' }), '')
   assert.match(await failed({ stanzas: [{ type: 'lisener' }] }, bao), /knows no stanza `lisener`/)
   assert.match(await failed({ disable_mlock: false }, bao), /it would not start/)
+  const plugin = { type: 'plugin', labels: ['kms', 'pkcs11'], body: { command: 'x' } }
+  const seal = { pkcs11: { lib: '/l.so', slot: '0', key_label: 'a' } }
+  assert.is(await failed({ seal, stanzas: [plugin], plugin_directory: '/p' }, bao), '')
+  assert.is(await failed({ seal }, { ...bao, edition: 'hsm' }), '')
+  assert.match(await failed({ seal }, bao), /no pkcs11 seal of its own/)
+  assert.match(await failed({ seal, stanzas: [plugin] }, bao), /from `plugin_directory`: without one/)
   // by the other door
   assert.match(await failed({ settings: { disable_mlock: false } }, bao), /it would not start/)
   assert.match(await failed({ settings: { entropy: { seal: { mode: 'x' } } } }, bao), /no entropy augmentation/)
   assert.match(await failed({ settings: { seal: { pkcs11: { generate_key: 'true' } } } }, bao), /no `generate_key`/)
   assert.is(await failed({ settings: { log_level: 'info', listener: { tcp: { address: 'x' } } } }, bao), '')
+})
+
+test('which program will read it is found out', async () => {
+  const bao = 'OpenBao v2.7.2 (9e0a), committed 2026-10-26'
+  const entropy = { entropy: { seal: { mode: 'augmentation' } } }
+  const on = (programs: Readonly<Record<string, string>>, program?: object) =>
+    of({ ...entropy, ...(program ? { program } : {}) }, saying(programs))
+  assert.match((await on({ '/usr/local/bin/bao': bao })).failed!, /^OpenBao 2\.7\.2 has no entropy augmentation/)
+  assert.match(
+    (await on({ '/usr/bin/vault': 'Vault v1.15.0' })).failed!,
+    /^Vault 1\.15\.0 \(community\) has no entropy/,
+  )
+  assert.match((await on({ '/opt/bao': bao }, { path: '/opt/bao' })).failed!, /^OpenBao 2\.7\.2 has no entropy/)
+  const two = { '/usr/local/bin/vault': 'Vault v1.15.0+ent.hsm', '/usr/bin/bao': bao }
+  assert.match((await on(two)).warnings.join(), /there are \/usr\/local\/bin\/vault and \/usr\/bin\/bao; name one/)
+  assert.equal((await on({ ...two, '/usr/bin/bao': two['/usr/local/bin/vault'] })).warnings, [], 'one and the same')
+  assert.match((await on({})).warnings.join(), /was not looked for: there is no vault and no bao/)
+  assert.match(
+    (await on({ '/opt/x': 'Consul v1.2.3' }, { path: '/opt/x' })).warnings.join(),
+    /\/opt\/x is not there, or/,
+  )
+  const checked = await of({ storage: { inmem: {} } }, saying({ '/usr/bin/bao': bao }))
+  assert.match(scriptOf(checked.plan!.steps[0]!), /validate-config[\s\S]*\/usr\/bin\/bao/)
 })
 
 test.run()

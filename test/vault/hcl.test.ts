@@ -31,6 +31,11 @@ check('a configuration that the program does not take leaves the good one in its
   const ignored = await apply(bao, { some_setting: 1 })
   assert.match(ignored.message!, /Unknown or unsupported field some_setting/)
   assert.equal([ignored.status, readFileSync(path, 'utf8')], ['failed', good])
+  const found = await apply({ path: bao.path }, { some_setting: 1 })
+  assert.match(found.message!, /Unknown or unsupported field some_setting/)
+  const entropy = { entropy: { seal: { mode: 'augmentation' } } }
+  assert.match((await apply({ path: bao.path }, entropy)).message!, /^OpenBao 2\.7\.2 has no entropy augmentation/)
+  assert.equal(readFileSync(path, 'utf8'), good)
   // Vault has no such command
   assert.is((await apply({ ...bao, product: 'Vault' }, { default_lease_ttl: 'abc' })).status, 'changed')
 })
