@@ -36,10 +36,30 @@ check('behind a file that refuses to be replaced nothing is changed', async () =
     }
     full(lab)
     defaultAcl(lab)
+    seenWhole(lab)
   } finally {
     lab.stop()
   }
 })
+
+/** Another run may look at a directory while it is made: it has its mode from the start, unless it is to be given away first. */
+function seenWhole(lab: Lab): void {
+  const sh = (script: string) => lab.run('h1', ['sh', '-c', script]).stdout
+  sh(`cd /usr/bin && mv chmod chmod.real && cat >chmod <<'.' && chmod.real 755 chmod
+#!/bin/sh
+for p; do :; done
+stat -c '%n %a' -- "$p" >>/run/seen
+exec chmod.real "$@"
+.`)
+  const tasks = [
+    { file: { path: '/srv/whole', state: 'directory' } },
+    { file: { path: '/srv/given', state: 'directory', mode: '0775', owner: 'deploy' } },
+    { file: { path: '/srv/sticky', state: 'directory', mode: '1777' } },
+  ]
+  const ran = runTasks(lab, 'apply', tasks)
+  assert.equal(ran.statuses, ['changed', 'changed', 'changed'], ran.text)
+  assert.is(sh('grep ^/srv/ /run/seen'), '/srv/whole 755\n/srv/given 700\n/srv/sticky 700\n')
+}
 
 /** Where not all have room at once, each comes as far as it can. */
 function full(lab: Lab): void {

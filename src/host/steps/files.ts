@@ -178,8 +178,11 @@ export function backupFile(place: Place): Step {
   }
 }
 
-/** Makes one directory; its parent has to be there. */
+/** Makes one directory; its parent has to be there. It has its mode at once, where it need not be given away before: nobody
+ * sees it half made. */
 export function makeDirectory(place: Place, attributes: Attributes & { mode: number }): Step {
+  const isGiven = attributes.owner !== undefined || attributes.group !== undefined || attributes.mode > 0o777
+  const umask = isGiven ? '077' : (0o777 & ~attributes.mode).toString(8).padStart(3, '0')
   const stat = statWith({ ...fresh(), type: 'directory' }, attributes) as Stat
   return step(
     `create directory ${place.path}`,
@@ -187,7 +190,7 @@ export function makeDirectory(place: Place, attributes: Attributes & { mode: num
     { to: 'directory', stat },
     (sh) => {
       const p = sh.word(place.path)
-      return `umask 077; n=; mkdir -- ${p} && n=1 || { test -d ${p} && test ! -L ${p}; } || exit 1
+      return `umask ${umask}; n=; mkdir -- ${p} && n=1 || { test -d ${p} && test ! -L ${p}; } || exit 1
 ${chown(attributes, '', p, sh, `{ test -z "$n" || rmdir -- ${p}; exit 1; }`)}chmod ${exactMode(attributes.mode)} ${p}`
     },
     attributes,
