@@ -8,6 +8,7 @@ import {
   type HsmLogin,
   type HsmLook,
   hsmExclusive,
+  hsmLog,
   hsmLogin,
   hsmLoginHere,
   hsmLoginQuestion,
@@ -21,7 +22,9 @@ import {
   type LocalRead,
   lockoutProblem,
   loginProblem,
+  logWords,
   lookProblem,
+  type ModuleContext,
   mechanismName,
   missingFile,
   missingMechanisms,
@@ -41,6 +44,7 @@ import {
   portWarnings,
   probeOf,
   type Read,
+  type Said,
   sealIn,
   serialOf,
   slotOf,
@@ -130,17 +134,18 @@ export default defineModule({
     keys: [{ label: hsm_demo }, { label: hsm_hmac_demo, use: sign }]`,
   notes: [
     '`from: auto` takes the controller where it is the host, and where it has the library and `cfg` at the same paths and sees by them the very token that the host sees (by its serial number); or, where the host has no such library or no pkcs11-tool, one of that `token_label`, with a warning. Otherwise it takes the host, and always for a `pin_file` and a `seal_config`, which are files of the host. It looks at both before anybody logs in: a PIN is tried by one way only. Where the question is how the host gets on with the HSM, say `from: host`.',
+    'Where the library fails on the host, the end of the log that `cfg` names is told too, if the user of the task may read it.',
     'On a host a key is tried with what its pkcs11-tool has. OpenSC 0.26 and later have AES-GCM; for an older one AES-CBC-PAD of the same key stands in, and the result says so. RSA-PKCS-OAEP it decrypts; before 0.26 the host’s openssl encrypts with the public key, which the result says too. What could not be tried is a warning with its reason.',
     'pkcs11-tool finds a key by its CKA_ID: one that has none, or shares it with another, is tried only from the controller.',
     'Tested with SoftHSM2 and with pkcs11-tool 0.23 and 0.26.',
   ],
 })({
-  reads: (given, { here: local }, known) => {
+  reads: (given, context, known) => {
     const files = portFiles(given)
     const port = portQuestion(given, files, known)
     const config = given.seal_config === undefined ? undefined : content(given.seal_config)
     const p = sealed(given, config && known(config))
-    return { ...files, port: port && portLook(port), config, ...('failed' in p ? {} : libraryReads(p, local, known)) }
+    return { ...files, port: port && portLook(port), config, ...('failed' in p ? {} : libraryReads(p, context, known)) }
   },
   plan: (given, answers) => {
     const p = sealed(given, answers.config)
@@ -167,11 +172,11 @@ export default defineModule({
     const way = seen.where === 'host' ? 'pkcs11-tool on the host' : 'pkcs11js on the controller'
     const pin = pinSource(p, answers.variable)
     if (pin && 'message' in pin) return fail(pin.message, pin)
-    if (seen.configTest && onlyLooks(p)) return vendorSays(p, seen, reached, [...warnings])
+    if (seen.configTest && onlyLooks(p)) return vendorSays(p, seen, reached, [...warnings], logWords(answers.log))
     const { login } = answers
     const problem = before(p, seen) ?? wanting(p, seen, pin) ?? (login && behind(p, login))
     const result = { ...reached, ...resultOf(p, seen, login), way }
-    if (problem) return fail(problem.message, { ...problem, result })
+    if (problem) return fail(`${problem.message}${logWords(answers.log)}`, { ...problem, result })
     const output = [...met, ...inWords(p, seen, login, way)].join('; ')
     const more = [...insteadOf(p, seen, answers.look), ...(login ? warningsOf(p, seen, login) : [])]
     return { steps: [], result, warnings: [...warnings, ...more], output }
@@ -195,10 +200,10 @@ interface LibraryReads {
   readonly here?: Read<HsmLook | string> | undefined
   readonly look?: Read<HsmLook> | undefined
   readonly login?: Read<HsmLogin> | undefined
+  readonly log?: Read<Said> | undefined
 }
 
-/** @param local the host is the controller. */
-function libraryReads(p: P, local: boolean, known: Known): LibraryReads {
+function libraryReads(p: P, { here: local, secret }: ModuleContext, known: Known): LibraryReads {
   if (p.library === undefined) return {}
   const { look, here } = waysIn(p, local, known)
   const [there, near] = [look && known(look), here && known(here)]
@@ -206,12 +211,22 @@ function libraryReads(p: P, local: boolean, known: Known): LibraryReads {
   const seen = pending ? undefined : seenOf(p, there, near)
   const variable = pinVariable(p)
   const pin = pinSource(p, variable && known(variable))
-  if (typeof seen !== 'object' || !pin || 'message' in pin || before(p, seen)) return { variable, here, look }
-  const question = hsmLoginQuestion(p, pin, seen, { random: true, keys: trials(p) })
-  return { variable, here, look, login: seen.where === 'host' ? hsmLogin(question) : hsmLoginHere(question) }
+  if (typeof seen !== 'object') return { variable, here, look }
+  const usable = pin && !('message' in pin) && !before(p, seen)
+  const question = usable ? hsmLoginQuestion(p, pin, seen, { random: true, keys: trials(p) }) : undefined
+  const login = question && (seen.where === 'host' ? hsmLogin(question) : hsmLoginHere(question))
+  const logs = p.cfg !== undefined && (local || seen.where === 'host') && failedInside(p, seen, login && known(login))
+  return { variable, here, look, login, log: logs ? hsmLog(p.cfg!, known, secret) : undefined }
 }
 
-/** Where the library may be used. */
+/** Whether it was the library that failed, which may have logged why. */
+function failedInside(p: P, look: Seen, login: HsmLogin | undefined): boolean {
+  if (!look.seen) return look.configTest !== undefined && look.configTest.status !== 0
+  if (lookProblem(look, hsmPlace(p))) return true
+  return [login?.trouble, login?.randomTrouble, ...(login?.tried ?? []).map((t) => t.trouble)].some(Boolean)
+}
+
+/** @param local the host is the controller. */
 function waysIn(p: P, local: boolean, known: Known): Pick<LibraryReads, 'look' | 'here'> {
   const [look, here] = [hsmLook(hsmPlace(p)), hsmLookHere(hsmPlace(p))]
   if (p.from === 'controller') return { here }
@@ -347,7 +362,7 @@ function inWords(p: P, look: HsmLook, login: HsmLogin | undefined, way: string):
 }
 
 /** The vendor's own test is all there is. */
-function vendorSays(p: P, { configTest, lacks }: HsmLook, reached: object, warnings: string[]) {
+function vendorSays(p: P, { configTest, lacks }: HsmLook, reached: object, warnings: string[], log: string) {
   const { path, status, said } = configTest!
   const words = said.split('\n').filter((l) => l.trim() !== '')
   const result = { ...reached, way: 'configTest on the host', said }
@@ -357,7 +372,7 @@ function vendorSays(p: P, { configTest, lacks }: HsmLook, reached: object, warni
           hint: 'install the packages that bring them, or take the build for this version of OpenSSL',
           result,
         })
-      : fail(`${path} ${vendorsEnd(status, p.timeout)}: ${words.at(-1) ?? `status ${status}, and no word`}`, {
+      : fail(`${path} ${vendorsEnd(status, p.timeout)}: ${words.at(-1) ?? `status ${status}, and no word`}${log}`, {
           hint: 'look at its configuration and at its log',
           result,
         })

@@ -45,6 +45,7 @@ export {
   serialOf,
   untriedProblem,
 } from './hsm.ts'
+export { hsmLog, logWords } from './hsm-log.ts'
 export type { ParamSchema, Params, ParamsSchema } from './language/schema.ts'
 export {
   type LocalFile,

@@ -54,6 +54,45 @@ async function away(lab: Lab): Promise<void> {
   assert.match(failure(lab, probe({ environment, keys: [{ label: 'hsm_demo' }] })), /does not have AES-GCM/)
 }
 
+/** The library's own log, which its configuration names, says why. */
+async function logged(lab: Lab): Promise<void> {
+  const cfg = '/root/fxpkcs11.cfg'
+  const names = (log: string) =>
+    onHost(
+      lab,
+      'h1',
+      `printf '<HSM>\\n<LOG-FILE> ${log} </LOG-FILE>\\n<PROD-TLS-KEY-PASS> canary-key-4711 </PROD-TLS-KEY-PASS>\\n</HSM>\\n' >${cfg}`,
+    )
+  names('/var/log/fx.log')
+  onHost(
+    lab,
+    'h1',
+    `seq -f 'old line %g' 500 >/var/log/fx.log; echo 'no route to the HSM: ${pin} canary-key-4711' >>/var/log/fx.log`,
+  )
+  takeTokensAway(lab, 'h1')
+  const says = () => failure(lab, probe({ cfg }))
+  const said = says()
+  assert.match(
+    said,
+    /C_Initialize\); the end of the library’s log:\n…\nold line \d+\n[\s\S]*old line 500\nno route to the HSM: \S+ \S+ \|/,
+  )
+  assert.ok(said.length < 2000, `${said.length}`)
+  assert.not.match(said, /canary/)
+  for (const log of ['/var/log/none.log', '/var/log', '/root/pipe', 'fx.log']) {
+    onHost(lab, 'h1', 'rm -f /root/pipe; mkfifo /root/pipe')
+    names(log)
+    assert.match(says(), /C_Initialize\) \|/, log)
+  }
+  onHost(lab, 'h1', `rm ${cfg}`)
+  assert.match(says(), /C_Initialize\) \|/)
+  names('/var/log/fx.log')
+  putTokensBack(lab, 'h1')
+  works(lab, probe({ cfg }))
+  assert.match(failure(lab, probe({ cfg, token_label: 'other' })), /no token labelled other; the end of/)
+  assert.match(failure(lab, probe({ cfg, keys: [{ label: 'other' }] })), /there is no key other on the token \|/)
+  onHost(lab, 'h1', 'rm /var/log/fx.log')
+}
+
 async function libraries(lab: Lab): Promise<void> {
   const at = (name: string) => `/opt/stand-in/${name}.so`
   placeStandIn(lab, 'h1', at('aborts'), 'aborts')
@@ -152,6 +191,7 @@ labSuite(1, [
   ['the token of these tests is made', tokenMade],
   ['a token that works, by check and apply; the PIN from the environment or a file', worksTest],
   ['the token away, another one, no such mechanism', away],
+  ['the end of the library’s log', logged],
   ['libraries that crash, hang, lack something, are none', libraries],
   ['a library that is installed by the same run', fresh],
   ['where only the vendor’s tool is', vendorsTool],
