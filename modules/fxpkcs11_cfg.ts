@@ -104,7 +104,7 @@ export default defineModule({
       umask: facts.umask,
       follow: true,
       backup: p.backup,
-      secret: mentionsPassword(before) || mentionsPassword(edited),
+      secret: shown,
     })
     return 'failed' in steps ? steps : { steps, result: { path: p.path }, warnings: doubts(p, edited) }
   },
@@ -113,8 +113,23 @@ export default defineModule({
 const isPassword = (tag: string) => /PASS|PIN$|SECRET/i.test(tag)
 const holdsPassword = (file: Tagged) =>
   file.lines.some((l) => l.tag !== undefined && l.value !== '' && isPassword(l.tag))
-/** Also where a line has another shape than it should have. */
-const mentionsPassword = (file: Tagged) => file.lines.some((l) => isPassword(/<([^>]*)>/.exec(l.raw)?.[1] ?? ''))
+
+/** Of a line that holds a password nothing is left behind its tag, whoever wrote it; undefined where the password may stand
+ * in the next line. */
+function shown(content: Buffer): Buffer | undefined {
+  let goesOn = false
+  const lines = content
+    .toString('latin1')
+    .split('\n')
+    .map((line) => {
+      const tag = [...line.matchAll(/<(?!\/)([^>]*)>/g)].find(([, name]) => isPassword(name!))
+      if (!tag) return line
+      const end = tag.index + tag[0].length
+      goesOn ||= !line.slice(end).includes('</')
+      return `${line.slice(0, end)} ********`
+    })
+  return goesOn ? undefined : Buffer.from(lines.join('\n'), 'latin1')
+}
 
 const yesNo = (value: boolean | undefined) => (value === undefined ? undefined : value ? 'YES' : 'NO')
 

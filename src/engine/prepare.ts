@@ -63,7 +63,7 @@ export function prepare(
   const brought = new Set<string>()
   const plays = playbooks.flatMap((playbook) =>
     playbook.plays.map((play): ReadyPlay => {
-      const matched = hostsOfPlay(inventory, play, report)
+      const { hosts: matched, isUnknown } = hostsOfPlay(inventory, play, report)
       const named = matched.filter((name) => !limit || limit.has(name))
       const names = ordered(named, play.order)
       const hosts = names.flatMap((name) => {
@@ -74,7 +74,10 @@ export function prepare(
       const tasks = [...play.tasks, ...play.handlers]
       const templates = new Map(tasks.map((t) => [t, templatesOf(t, modules.get(t.module)!, dir, report)]))
       const files = (task: Task) => templates.get(task) ?? []
-      checkPlay(play, names, inventory, { brought, extra: selection.extra, files }, report)
+      checkPlay(play, names, inventory, { brought, extra: selection.extra, files }, (d) => {
+        // of hosts that there are not nobody knows the variables
+        if (d.code !== 'undefined-variable' || matched.length > 0 || !isUnknown) report(d)
+      })
       for (const name of namesOfPlay(play)) brought.add(name)
       for (const d of wrongParams(play, { hosts, names, extra: selection.extra, brought })) report(d)
       const given = () => [
@@ -125,12 +128,15 @@ function limitOf(inventory: Inventory, pattern: string, report: (d: Diagnostic) 
   return limited
 }
 
+const namesNone = 'name an inventory with -i, or put one beside the playbook as inventory/ or hosts.yml'
+
 function near(inventory: Inventory, name: string): { hint?: string } {
+  if (inventory.hosts.size === 0) return { hint: namesNone }
   const found = didYouMean(name, [...inventory.groups.keys(), ...inventory.hosts.keys()])
   return found === undefined ? {} : { hint: `did you mean \`${found}\`?` }
 }
 
-function hostsOfPlay(inventory: Inventory, play: Play, report: (d: Diagnostic) => void): string[] {
+function hostsOfPlay(inventory: Inventory, play: Play, report: (d: Diagnostic) => void) {
   const { hosts, unknown, broken } = matchPattern(inventory, String(play.hosts.evaluate({})))
   for (const part of broken)
     report({
@@ -140,8 +146,9 @@ function hostsOfPlay(inventory: Inventory, play: Play, report: (d: Diagnostic) =
       span: play.hosts.span,
     })
   const implicit = unknown.filter((u) => u === 'localhost')
+  const others = unknown.filter((u) => u !== 'localhost')
   if (hosts.length + unknown.length + broken.length === 0) noHosts(inventory, play, report)
-  for (const name of unknown.filter((u) => u !== 'localhost'))
+  for (const name of others)
     report({
       code: 'hosts',
       severity: 'error',
@@ -149,7 +156,7 @@ function hostsOfPlay(inventory: Inventory, play: Play, report: (d: Diagnostic) =
       span: play.hosts.span,
       ...near(inventory, name),
     })
-  return [...hosts, ...implicit]
+  return { hosts: [...hosts, ...implicit], isUnknown: others.length + broken.length > 0 }
 }
 
 function noHosts(inventory: Inventory, play: Play, report: (d: Diagnostic) => void): void {
@@ -159,7 +166,7 @@ function noHosts(inventory: Inventory, play: Play, report: (d: Diagnostic) => vo
     severity: none ? 'error' : 'warning',
     message: none ? 'the inventory has no hosts' : `no host is \`${String(play.hosts.evaluate({}))}\``,
     span: play.hosts.span,
-    ...(none ? { hint: 'name an inventory with -i, or put one beside the playbook as inventory/ or hosts.yml' } : {}),
+    ...(none ? { hint: namesNone } : {}),
   })
 }
 

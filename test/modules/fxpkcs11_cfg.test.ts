@@ -114,6 +114,20 @@ test('a new file is made; a password makes it private, and an open one is closed
   assert.match(wide.warnings.join(), /everybody may read/)
 })
 
+test('a diff shows all but the passwords', async () => {
+  const diff = async (params: object, now: string) => (await of(params, now)).plan!.steps[0]!.diff
+  const text =
+    '<HSM>\n<ADDRESS> a </ADDRESS>\n<PROD-TLS-KEY> /PKI.p12 </PROD-TLS-KEY> # <PIN> CANARY </PIN>\n<PROD-TLS-KEY-PASS> CANARY-1 </PROD-TLS-KEY-PASS>\n</HSM>\n'
+  const { before, after } = (await diff({ tls_key_pass: 'CANARY-2', address: 'b' }, text))!
+  assert.is(
+    before!.toString(),
+    '<HSM>\n<ADDRESS> a </ADDRESS>\n<PROD-TLS-KEY> /PKI.p12 </PROD-TLS-KEY> # <PIN> ********\n<PROD-TLS-KEY-PASS> ********\n</HSM>\n',
+  )
+  assert.is(after!.toString(), before!.toString().replace('> a <', '> b <'))
+  // it may stand in the next line
+  assert.is(await diff({ address: 'b' }, `${text}# <OTHER-PIN>\nCANARY\n`), undefined)
+})
+
 test('no password comes out: not in a step, a diff, a warning or an error', async () => {
   const text =
     '<HSM>\n<PROD-TLS-KEY> /PKI.p12 </PROD-TLS-KEY>\n<PROD-TLS-KEY-PASS> CANARY-1 </PROD-TLS-KEY-PASS>\n</HSM>\n'
@@ -129,7 +143,7 @@ test('no password comes out: not in a step, a diff, a warning or an error', asyn
   ] as const) {
     const { plan: planned, ...rest } = await of(params, now)
     const { secrets, ...shown } = rest
-    assert.is(planned?.steps.some((s) => s.diff !== undefined) ?? false, false)
+    for (const { diff } of planned?.steps ?? []) assert.not.match(`${diff?.before ?? ''}${diff?.after ?? ''}`, /CANARY/)
     assert.not.match(JSON.stringify([shown, planned?.result, planned?.warnings]), /CANARY/)
   }
   assert.ok((await of({ tags: { HSM: { 'OTHER-PASSWORD': 'CANARY-3' } } })).secrets.includes('CANARY-3'))
