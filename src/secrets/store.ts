@@ -313,6 +313,7 @@ function unwritable(path: string, e: unknown): Error {
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'its directory is not there',
+  EISDIR: 'it is a directory',
   ENOTDIR: 'what is above it is no directory',
   EACCES: 'there is no permission',
   EPERM: 'there is no permission',
@@ -321,4 +322,5 @@ const reasons: Readonly<Record<string, string>> = {
   EDQUOT: 'the quota is used up',
 }
 
-const reasonOf = (e: Error & { code?: string }) => reasons[e.code ?? ''] ?? e.message
+/** Of what the system said, in words. */
+export const reasonOf = (e: Error & { code?: string }) => reasons[e.code ?? ''] ?? e.message

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { type CallKind, type Read, read } from '../host/read.ts'
 import { AgeError, decrypt, isEncrypted } from './age.ts'
-import { barredAt, type Intent, intentAt, storedAt } from './store.ts'
+import { barredAt, type Intent, intentAt, reasonOf, storedAt } from './store.ts'
 
 /** What is known of a store on the controller. */
 export interface Stored {
@@ -52,6 +52,7 @@ export async function readStore(path: string, identity?: string): Promise<Stored
     return { ...there, open, content: isEncrypted(bytes) ? await decrypt(bytes, identity) : bytes }
   } catch (e) {
     if (e instanceof AgeError) return { ...there, problem: e.message, hint: e.hint }
-    return { ...there, problem: `it can’t be read: ${(e as NodeJS.ErrnoException).code}` }
+    const hint = (e as NodeJS.ErrnoException).code === 'EISDIR' ? 'name a file in it' : undefined
+    return { ...there, problem: `it can’t be read: ${reasonOf(e as Error)}`, hint }
   }
 }

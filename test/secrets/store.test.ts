@@ -255,6 +255,11 @@ test('a room that another run took is not moved to the place of the content; wha
   await at.leave(failed.elsewhere)
 })
 
+test('a store that is a directory is told so', async () => {
+  const { problem, hint } = await readStore(tmpdir())
+  assert.equal([problem, hint], ['it can’t be read: it is a directory', 'name a file in it'])
+})
+
 test('a file that others may read is told', async () => {
   const path = join(fresh(), 'keys')
   await (await openStore({ path, recipients: [] }, 'a test')).put(Buffer.from('{}'))
