@@ -112,7 +112,7 @@ export default defineModule({
     state: started
     restart_after: [/etc/vault.d/vault.hcl]`,
   notes: [
-    '`restart_required` of the result is true where a service runs that is older than one of the paths in `restart_after`, and is not restarted. It goes by what is on the host, so that what an earlier run left to be done is seen too.',
+    '`restart_required` of the result is true where a service runs that is older than one of the paths in `restart_after`, and is not restarted. It goes by what is on the host, so that what an earlier run left to be done is seen too. The paths are in the result, for the task that restarts it.',
   ],
 })({
   reads: (p) => ({
@@ -145,6 +145,7 @@ export default defineModule({
         name: unitName(p.name),
         ...(bytes ? { path: pathOf(p) } : {}),
         restart_required: p.restart_after !== undefined && isLeftOutdated(p, a.now, newest),
+        ...(p.restart_after === undefined ? {} : { restart_after: p.restart_after }),
       },
       warnings,
     }

@@ -1,5 +1,4 @@
 import {
-  answerEffect,
   callsUnknown,
   content,
   defineModule,
@@ -26,7 +25,6 @@ import {
   vaultInit,
   vaultServerParams,
   vaultState,
-  vaultStatus,
   vaultTrust,
 } from '../src/module.ts'
 
@@ -34,11 +32,12 @@ const {
   bringUp,
   clusterAddresses,
   initialise,
+  isUnsealing,
   isUp,
   joinCluster,
   otherKey,
   peersOf,
-  pgpKey,
+  pgpKeysOf,
   preflightParam,
   preflightProblem,
   preflightReads,
@@ -47,10 +46,12 @@ const {
   serverRuns,
   silence,
   startingState,
+  stateEffects,
   stateShown,
   storeBlocked,
   cannotUnseal,
   unfinished,
+  unsealingOf,
 } = vaultInit
 
 const params = {
@@ -121,6 +122,12 @@ const params = {
       description: 'Initialises a server with the seal of an HSM although `hsm` is not given.',
     },
     timeout: { type: 'integer', minimum: 1, default: 60, description: 'Seconds until it has to be up.' },
+    first_timeout: {
+      type: 'integer',
+      minimum: 0,
+      description:
+        'For one that joins: seconds until one of those that it joins has to be initialised; without it `timeout`.',
+    },
   },
   exclusive: [['recipients', 'plaintext']],
 } as const
@@ -154,8 +161,9 @@ export default defineModule({
     const server = serverOf(p, ca && known(ca))
     const state = vaultState(server, p.timeout)
     const first = known(state)
-    const runs = first && isRefused(first) && !first.forGood ? serverRuns : undefined
-    const waits = runs && known(runs)?.status === 0 && !hasWaited(first!)
+    const late = first && (isRefused(first) ? !first.forGood : isUnsealing(first))
+    const runs = late ? serverRuns(p.config) : undefined
+    const waits = runs && isRefused(first) && known(runs)?.status === 0 && !hasWaited(first)
     const starting = waits ? startingState(server, p.timeout) : undefined
     const now = starting ? known(starting) : first
     const bare = now && !isRefused(now) && !now.initialized
@@ -183,7 +191,10 @@ export default defineModule({
     const state = a.starting ?? a.first
     if (isRefused(state)) return silence(state, a.runs?.status === 0)
     const server = serverOf(p, a.ca)
-    if (state.initialized) return initialised(p, { server, state, kept: a.kept, path: a.place }, context)
+    if (state.initialized) {
+      const unsealing = isUnsealing(state) ? unsealingOf(server, p.timeout, a.runs) : undefined
+      return initialised(p, { server, state, kept: a.kept, path: a.place }, unsealing, context)
+    }
     const peers = (a.peers ?? []) as readonly (VaultState | Refused)[]
     const hcl = a.config?.bytes?.toString('utf8') ?? ''
     const role = roleOf(p, server, hcl, peers)
@@ -196,6 +207,7 @@ export default defineModule({
       return joining(
         p,
         { server, state, kept: a.kept, path: a.place },
+        peersOf(server, hcl),
         p.identity === undefined ? undefined : a.identity,
         context,
       )
@@ -221,7 +233,7 @@ export default defineModule({
     const after = { ...state, initialized: true, sealed, health: sealed ? 503 : 200 }
     const step: Step = {
       summary,
-      effects: effectsOf(summary, server, p, after),
+      effects: stateEffects(summary, server, p.timeout, after),
       call: (way, signal) => initialise(order, way, signal),
     }
     return planOf([step], after, p)
@@ -279,32 +291,12 @@ function sealProblem(p: P, { sealType }: VaultState, look: () => vaultInit.Prefl
   )
 }
 
-function pgpKeysOf(p: P, files: Record<string, { bytes: Buffer } | undefined>) {
-  const read = (path: string, file: { bytes: Buffer } | undefined): string => {
-    if (!file) throw new RangeError(`there is no ${path} on the controller`)
-    return pgpKey(file.bytes)
-  }
-  try {
-    return {
-      pgpKeys: p.pgp_keys?.map((path, i) => read(path, files[`pgp${i}`])),
-      rootTokenPgpKey: p.root_token_pgp_key === undefined ? undefined : read(p.root_token_pgp_key, files.tokenKey),
-    }
-  } catch (e) {
-    if (e instanceof RangeError) return fail(`the PGP keys can’t be used: ${e.message}`)
-    throw e
-  }
-}
-
-function effectsOf(because: string, server: VaultServer, p: P, after: VaultState) {
-  return [
-    callsUnknown(because),
-    answerEffect(vaultState(server, p.timeout), after),
-    answerEffect(startingState(server, p.timeout), after),
-    answerEffect(vaultStatus(server), after),
-  ]
-}
-
-function initialised(p: P, there: There, context: ModuleContext) {
+function initialised(
+  p: P,
+  there: There,
+  unsealing: ReturnType<typeof unsealingOf> | undefined,
+  context: ModuleContext,
+) {
   const { server, state, kept, path } = there
   if (kept?.state === 'empty' && kept.intent) return unfinished(there, kept.intent)
   const settling = kept && isUnsettled(kept) ? [settleStep(p, kept, path)] : []
@@ -315,10 +307,7 @@ function initialised(p: P, there: There, context: ModuleContext) {
       : []),
   ]
   if (isUp(state)) return planOf(settling, state, p, warnings)
-  if (state.sealed && state.autoUnseal)
-    warnings.push(
-      `${server.address} is sealed: it should unseal itself; one that was sealed by hand has to be restarted`,
-    )
+  if (unsealing) warnings.push(unsealing.warning)
   const keys = kept && keptKeys(kept, context.secret)
   if (state.sealed && !state.autoUnseal) {
     const no = cannotUnseal(p.store, server, kept, keys)
@@ -327,10 +316,10 @@ function initialised(p: P, there: There, context: ModuleContext) {
   const unseals = state.sealed && !state.autoUnseal
   const summary = unseals ? `unseal ${server.address} with keys from ${p.store}` : `wait until ${server.address} is up`
   const after = { ...state, sealed: false, health: 200 }
-  const order = { server, patience: p.timeout, autoUnseal: state.autoUnseal }
+  const order = { server, patience: unsealing?.patience ?? p.timeout, autoUnseal: state.autoUnseal }
   const step: Step = {
     summary,
-    effects: effectsOf(summary, server, p, after),
+    effects: stateEffects(summary, server, p.timeout, after),
     ...(unseals ? {} : { harmless: true }),
     call: (way, signal) => bringUp(order, unseals ? keys : undefined, way, signal),
   }
@@ -356,16 +345,24 @@ function settleStep(p: P, { state }: Stored, path: string): Step {
   }
 }
 
-function joining(p: P, { server, state, path }: There, identity: string | undefined, context: ModuleContext) {
+function joining(
+  p: P,
+  { server, state, path }: There,
+  peers: readonly VaultServer[],
+  identity: string | undefined,
+  context: ModuleContext,
+) {
   const summary = `wait until ${server.address} has joined its cluster`
   const after = { ...state, initialized: true, sealed: false, health: 429 }
-  const order = { server, patience: p.timeout, autoUnseal: state.autoUnseal, secret: context.secret }
+  const order = {
+    ...{ server, peers, patience: p.timeout, firstPatience: p.first_timeout ?? p.timeout, secret: context.secret },
+    store: p.store === undefined ? undefined : { path, identity },
+  }
   const step: Step = {
     summary,
     harmless: true,
-    effects: effectsOf(summary, server, p, after),
-    call: (way, signal) =>
-      joinCluster({ ...order, store: p.store === undefined ? undefined : { path, identity } }, way, signal),
+    effects: stateEffects(summary, server, p.timeout, after),
+    call: (way, signal) => joinCluster(order, way, signal),
   }
   return planOf([step], after, p)
 }

@@ -1,8 +1,7 @@
 import type { ApiAnswer, Way } from '../host/channel.ts'
 import type { CallEnd } from '../host/step.ts'
 import { type OpenStore, openStore, StoreError, type StorePlace } from '../secrets/store.ts'
-import { readStore } from '../secrets/stored.ts'
-import { type KeptKeys, keptKeys, printKeys } from './kept-keys.ts'
+import { type KeptKeys, printKeys } from './kept-keys.ts'
 import { asking } from './kind.ts'
 import { isUp, settled, stateShown, type VaultState } from './ready.ts'
 import { errorsIn } from './said.ts'
@@ -41,7 +40,7 @@ export interface InitSaid {
 
 export const said = (more: InitSaid) => Buffer.from(JSON.stringify(more))
 
-const failure = (why: string, hint?: string): CallEnd => ({
+export const failure = (why: string, hint?: string): CallEnd => ({
   ok: false,
   why,
   output: said(hint === undefined ? {} : { hint }),
@@ -216,7 +215,8 @@ async function isInitialised(
   }
 }
 
-const initTold = (server: VaultServer, way: Way) => asking(anonymous(server), way)('GET', 'sys/init')
+/** Whether it is initialised. */
+export const initTold = (server: VaultServer, way: Way) => asking(anonymous(server), way)('GET', 'sys/init')
 
 /** One that does not answer is not. */
 async function initialisedNow(server: VaultServer, way: Way): Promise<boolean> {
@@ -246,7 +246,7 @@ export async function bringUp(
   return failure(
     `${server.address} ${why} after ${patience} s`,
     state.autoUnseal
-      ? 'a server that was sealed by hand unseals itself when it is restarted; otherwise its HSM may not answer: hsm_probe and its log say so'
+      ? 'one that was sealed by hand unseals itself when its service is restarted; otherwise its HSM may not answer: hsm_probe and its log say so'
       : 'its log may say why',
   )
 }
@@ -263,36 +263,4 @@ async function unseal(server: VaultServer, { keys, threshold }: KeptKeys, way: W
   }
   // one that joins a cluster is unsealed a little later
   return undefined
-}
-
-/** Waits until a server that others take into their cluster is one of them, and up. */
-export async function joinCluster(
-  order: {
-    readonly server: VaultServer
-    readonly patience: number
-    readonly secret: (value: string) => void
-    /** Where the keys are, for seals that people open. */
-    readonly store: { readonly path: string; readonly identity: string | undefined } | undefined
-  },
-  way: Way,
-  signal: AbortSignal,
-): Promise<CallEnd> {
-  const { server, patience } = order
-  const state = await settled(server, way, patience, (s) => !isRefused(s) && s.initialized, signal)
-  if (isRefused(state)) return failure(`it does not answer: ${state.refused}`, state.hint)
-  if (!state.initialized)
-    return failure(
-      `${server.address} has not joined its cluster after ${patience} s, and is not initialised here: that would make a second one`,
-      'is the first one up, does `retry_join` name it, and has this one the same seal and key? Its log says why',
-    )
-  const auto = { server, patience, autoUnseal: true }
-  if (state.autoUnseal || !state.sealed) return bringUp(auto, undefined, way, signal)
-  const kept = order.store && (await readStore(order.store.path, order.store.identity))
-  const keys = kept && keptKeys(kept, order.secret)
-  if (!keys)
-    return failure(
-      `${server.address} has joined and is sealed: ${kept?.problem ?? 'its unseal keys are in no store that was named'}`,
-      kept?.hint ?? 'name the store of the first with `store`',
-    )
-  return bringUp({ ...auto, autoUnseal: false }, keys, way, signal)
 }

@@ -1,3 +1,4 @@
+import { fail } from '../contract.ts'
 import type { Stored } from '../secrets/stored.ts'
 
 /** What a server hands out once, when it is initialised, as a store keeps it. All of it is secret. */
@@ -54,4 +55,25 @@ export function pgpKey(bytes: Buffer): string {
     )
   if (!found) throw new RangeError('it is no PGP public key')
   return found[1]!.replace(/\r?\n=[A-Za-z0-9+/]{4}\r?\n$/, '').replace(/\s/g, '')
+}
+
+/** The PGP keys that are named, as the API takes them.
+ * @param files by name: `pgp0`, …, and `tokenKey`. */
+export function pgpKeysOf(
+  p: { readonly pgp_keys?: readonly string[] | undefined; readonly root_token_pgp_key?: string | undefined },
+  files: Readonly<Record<string, { readonly bytes: Buffer } | undefined>>,
+) {
+  const read = (path: string, file: { readonly bytes: Buffer } | undefined): string => {
+    if (!file) throw new RangeError(`there is no ${path} on the controller`)
+    return pgpKey(file.bytes)
+  }
+  try {
+    return {
+      pgpKeys: p.pgp_keys?.map((path, i) => read(path, files[`pgp${i}`])),
+      rootTokenPgpKey: p.root_token_pgp_key === undefined ? undefined : read(p.root_token_pgp_key, files.tokenKey),
+    }
+  } catch (e) {
+    if (e instanceof RangeError) return fail(`the PGP keys can’t be used: ${e.message}`)
+    throw e
+  }
 }

@@ -1,7 +1,8 @@
 import type { Failure } from '../contract.ts'
 import type { Way } from '../host/channel.ts'
+import { answerEffect, callsUnknown, type Effect } from '../host/effect.ts'
 import { type CallKind, type Read, read } from '../host/read.ts'
-import { output } from '../host/reads/command.ts'
+import { output, type Said } from '../host/reads/command.ts'
 import { type Ask, asking } from './kind.ts'
 import { anonymous, isRefused, type Refused, type VaultServer } from './server.ts'
 import { type VaultStatus, vaultStatus } from './status.ts'
@@ -39,8 +40,6 @@ interface Question {
   readonly server: VaultServer
   /** Seconds that it is given. */
   readonly patience: number
-  /** It is there, and does not answer yet. */
-  readonly starting?: true
 }
 
 /** Servers that did not answer before, by the way to their host. */
@@ -54,19 +53,26 @@ export function vaultState(server: VaultServer, patience: number): Read<VaultSta
 
 /** The same of one that did not answer, and whose process is there (`serverRuns`). */
 export function startingState(server: VaultServer, patience: number): Read<VaultState | Silent> {
-  return read(stateKind, { server: anonymous(server), patience, starting: true })
+  return read(startingKind, { server: anonymous(server), patience })
 }
 
-/** Status 0: a program of that name runs on the host. */
-export const serverRuns = output([
-  'sh',
-  '-c',
-  'for f in /proc/[0-9]*/comm; do read -r n <"$f" && case $n in vault|bao) exit 0;; esac; done 2>/dev/null; exit 1',
-])
+/** Status 0: a program of that name runs on the host. Where its command line names the configuration, or the directory of it,
+ * it says for how many seconds: of several the youngest. */
+export const serverRuns = (config: string) => output(['sh', '-c', serversThere, 'sh', config.replace(/\/[^/]*$/, '')])
+
+const serversThere = `w=$1 r=1 y=; read -r up x </proc/uptime
+for f in /proc/[0-9]*/comm; do
+  read -r n <"$f" && case $n in vault|bao) r=0;; *) continue;; esac
+  c=; read -r c <"\${f%comm}cmdline"; case $c in *"$w"*) ;; *) continue;; esac
+  read -r s <"\${f%comm}stat" || continue
+  set -- \${s##*) }; shift 19
+  a=$((\${up%%.*} - $1 / 100)); test -n "$y" && test "$y" -le "$a" || y=$a
+done 2>/dev/null
+echo "$y"; exit $r`
 
 const stateKind: CallKind<Question, VaultState | Silent> = {
   name: 'vault-state',
-  key: ({ server, patience, starting }) => `${vaultStatus(server).key} ${patience}${starting ? ' starting' : ''}`,
+  key: ({ server, patience }) => `${vaultStatus(server).key} ${patience}`,
   about: ({ server }) => `the state of ${server.address}`,
   call: async ({ server, patience }, way) => {
     const before = silent.get(way)?.has(server.address)
@@ -84,8 +90,35 @@ const stateKind: CallKind<Question, VaultState | Silent> = {
   },
 }
 
+const startingKind: CallKind<Question, VaultState | Silent> = {
+  ...stateKind,
+  name: 'vault-starting',
+  spends: ({ server }) =>
+    `whether ${server.address} comes to answer, where a server runs and nobody does yet: only an apply waits for it`,
+}
+
 /** It reaches its seal by itself, or not. */
-const isUnsealing = (s: VaultState) => s.initialized && s.sealed && s.autoUnseal
+export const isUnsealing = (s: VaultState) => s.initialized && s.sealed && s.autoUnseal
+
+/** What a server that is sealed, and should unseal itself, is given.
+ * @param runs what `serverRuns` said; undefined where it was not asked. */
+export function unsealingOf(
+  { address }: VaultServer,
+  timeout: number,
+  runs: Said | undefined,
+): { readonly patience: number; readonly warning: string } {
+  const age = Number(runs?.stdout ?? 0)
+  if (age <= timeout)
+    return {
+      patience: timeout,
+      warning: `${address} is sealed: it should unseal itself, as one does that has just started`,
+    }
+  const warning = `${address} is sealed, and its program has run for ${age} s: it was sealed by hand, or could not use its seal when it started; a restart of its service unseals it`
+  return { patience: Math.min(timeout, aMoment), warning }
+}
+
+/** Seconds: one that has joined its cluster just now is still at it, and tries every five until it was unsealed once. */
+const aMoment = 6
 
 /** Asks until it is so, or the time is over.
  * @returns what was said last. */
@@ -144,4 +177,14 @@ export function stateShown(s: VaultState): Record<string, unknown> {
     leader: s.leader,
     is_leader: s.isLeader,
   }
+}
+
+/** What a step that changes the state of a server does to what is known of it. */
+export function stateEffects(because: string, server: VaultServer, patience: number, after: VaultState): Effect[] {
+  return [
+    callsUnknown(because),
+    answerEffect(vaultState(server, patience), after),
+    answerEffect(startingState(server, patience), after),
+    answerEffect(vaultStatus(server), after),
+  ]
 }

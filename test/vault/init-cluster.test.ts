@@ -19,6 +19,14 @@ check('of a cluster one is initialised, the others join; a second first is refus
     (await apply(task(one, { role: 'join', timeout: 1 }))).line,
     /has not joined its cluster after 1 s.*would make a second one/,
   )
+  const began = Date.now()
+  assert.match(
+    (await apply(task(one, { role: 'join', first_timeout: 1 }))).line,
+    new RegExp(
+      `after 1 s.*; nobody that it joins is initialised \\(${first.address} is not\\) .*where it was left out`,
+    ),
+  )
+  assert.ok(Date.now() - began < 4000, `${Date.now() - began}`)
   assert.is((await one.ask('sys/init')).data.initialized, false)
   const together = await Promise.all([
     apply(task(first, { role: 'first' })),

@@ -172,6 +172,36 @@ check('of a server that runs and does not answer its log is named, and it is wai
     /refused the connection, although a server runs on the host \(its log says what it waits/,
   )
   assert.ok(Date.now() - began < 5500, `${Date.now() - began}`)
+  // a check changes nothing that could be waited for
+  const looked = Date.now()
+  const checked = await run('check', play(init('http://127.0.0.1:9', newStore(), { timeout: 20 })))
+  assert.match(lines(checked)[0]!, /^unknown .*whether http:\/\/127\.0\.0\.1:9 comes to answer, where a server runs/)
+  assert.ok(Date.now() - looked < 4000, `${Date.now() - looked}`)
+  await bao.kill()
+})
+
+check('one that was sealed by hand: it is said, and not waited for', async () => {
+  const bao = await bare(ownSeal)
+  const store = newStore()
+  await apply(init(bao.address, store))
+  // it tries every five seconds until it was unsealed once: it is not to be at that when it is sealed
+  await new Promise((r) => setTimeout(r, 7500))
+  await bao.ask('sys/seal', (await keysIn(store)).root_token, {})
+  assert.is((await bao.ask('sys/seal-status')).data.sealed, true)
+  // as one that has just started, for all that is known
+  const young = await run('check', play(init(bao.address, store)))
+  assert.match(JSON.stringify(young.warnings), /is sealed: it should unseal itself, as one does that has just started/)
+  const began = Date.now()
+  const task = init(bao.address, store, { timeout: 5, config: bao.config })
+  for (const command of ['check', 'apply'] as const) {
+    const { warnings } = await run(command, play(task))
+    assert.match(JSON.stringify(warnings), /its program has run for \d+ s: it was sealed by hand, or could not use its/)
+  }
+  assert.ok(Date.now() - began < 9000, `${Date.now() - began}`)
+  await bao.kill()
+  await bao.start()
+  await answers(bao.address, bao.log)
+  assert.is((await apply(task)).line, 'ok ')
   await bao.kill()
 })
 
