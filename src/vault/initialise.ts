@@ -6,6 +6,7 @@ import { asking } from './kind.ts'
 import { isUp, settled, stateShown, type VaultState } from './ready.ts'
 import { errorsIn } from './said.ts'
 import { anonymous, isRefused, type VaultServer, vaultRequest } from './server.ts'
+import { begunAnew } from './store-words.ts'
 
 /** How a server is to be initialised. */
 export interface InitOrder {
@@ -162,7 +163,7 @@ const elsewhere = ({ path }: StorePlace) =>
   `its keys went to whoever did that, not to ${path}; run this again: it is left as it is`
 
 const wayOut = (storage: string) =>
-  `nothing is lost but an empty server: find what was wrong with its seal or the room for its storage, stop it, empty its storage${storage === '' ? '' : ` (${storage})`}, start it, and run this again`
+  `nothing is lost but an empty server: find what was wrong with its seal or the room for its storage, ${begunAnew(storage)}`
 
 /** It gave no keys: what that means its own word tells, not the status of its answer. */
 async function withoutKeys(order: InitOrder, answer: ApiAnswer, way: Way, store: OpenStore): Promise<CallEnd> {

@@ -37,10 +37,19 @@ export function unfinished(
   return fail(
     `${server.address} is initialised, and the run that was about to do so (${whoIs(intent)}) never came to keep its keys: they are lost, unless somebody else initialised it since`,
     {
-      hint: `who has the keys removes ${path}.intent; else nothing is lost but an empty server: stop it, empty its storage (${state.storage}), start it, and run this again`,
+      hint: `who has the keys removes ${path}.intent; else nothing is lost but an empty server: ${begunAnew(state.storage)}`,
       result: stateShown(state),
     },
   )
+}
+
+/** How a server comes to be as new. Those that were waiting for it may be in its cluster by now. */
+export function begunAnew(storage: string): string {
+  const [who, whose, them] =
+    storage === 'raft'
+      ? ['it and those that have joined it', 'the storage of each', 'them']
+      : ['it', 'its storage', 'it']
+  return `stop ${who}, empty ${whose}${storage === '' ? '' : ` (${storage})`}, start ${them}, and run this again`
 }
 
 /** Why a server that is sealed can’t be unsealed with what was kept. */

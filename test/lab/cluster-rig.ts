@@ -1,12 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import * as assert from 'uvu/assert'
 import { baoRelease } from './bao.ts'
 import { onHost } from './hsm.ts'
 import type { Secrets } from './hunt.ts'
+import { countInits } from './killed-run.ts'
 import type { Lab } from './lab.ts'
 import { type Running, startRunbook } from './runbook.ts'
 import { makeSite, randomSecrets, storeOf } from './site.ts'
-import { type Kept, keptSecrets } from './site-rig.ts'
+import { emptied, forgotten, type Kept, keptSecrets } from './site-rig.ts'
 import { lost, startWriting } from './writer.ts'
 
 /** Three hosts that are one cluster, and the playbooks of the guide run against them. */
@@ -34,12 +35,56 @@ export class ThreeHosts {
   }
 
   #kept(): Kept | undefined {
-    const store = storeOf(this.lab)
-    return existsSync(store) ? (JSON.parse(readFileSync(store, 'utf8')) as Kept) : undefined
+    return existsSync(this.store) ? (JSON.parse(readFileSync(this.store, 'utf8')) as Kept) : undefined
   }
 
   get token(): string | undefined {
     return this.#kept()?.root_token
+  }
+
+  get store(): string {
+    return storeOf(this.lab)
+  }
+
+  /** Of all three together. */
+  inits(): number {
+    return this.on(countInits).reduce((sum, n) => sum + Number(n), 0)
+  }
+
+  /** The way out that a run names where what the first handed out is lost. */
+  emptyStorage(): void {
+    this.on('systemctl stop vault')
+    this.on(emptied)
+    this.on('systemctl start vault')
+  }
+
+  /** As it was when the first was about to be initialised for the first time. */
+  emptyAll(): void {
+    this.emptyStorage()
+    this.#dropStore()
+  }
+
+  /** As it was before the first run. Tokens are taken from a copy beside them, `tokens.first`. */
+  forget(): void {
+    this.on(forgotten)
+    this.#dropStore()
+  }
+
+  #dropStore(): void {
+    for (const file of [this.store, `${this.store}.intent`]) rmSync(file, { force: true })
+  }
+
+  /** What is kept opens each of them, and they are one cluster. */
+  async isOne(): Promise<void> {
+    const of = async (host: string) => {
+      const { config } = (
+        await this.ask<{ data: { config: { servers: { node_id: string }[] } } }>(host, 'storage/raft/configuration')
+      ).data
+      const { cluster_id } = await this.ask<{ cluster_id: string }>(host, 'seal-status')
+      return { cluster_id, members: config.servers.map((s) => s.node_id).sort() }
+    }
+    const seen = await Promise.all(this.names.map(of))
+    for (const one of seen) assert.equal(one, { ...seen[0], members: this.names })
   }
 
   /** What must be found nowhere but where it belongs, by its name. */

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { whyNoServers } from './bao.ts'
 import { hunted } from './hunt.ts'
+import { countInits, killedAt, type Moment, randomFrom } from './killed-run.ts'
 import { bootLab, canBootLab } from './lab.ts'
 import { OneHost } from './site-rig.ts'
 
@@ -14,14 +14,6 @@ const seed = Number(process.env.RUNBOOK_SEED ?? randomInt(1 << 30))
 /** How long a first run may take, in ms. */
 const longest = 9_000
 
-type Moment =
-  /** Since the start. */
-  | { readonly kind: 'bare'; readonly ms: number }
-  /** Since the intent to initialise was written. */
-  | { readonly kind: 'intent'; readonly ms: number }
-  /** The server is initialised, its answer has not been read. */
-  | { readonly kind: 'initialised' }
-
 /** Some anywhere in a run on a bare host; most around the call that initialises, on a host where all before it is done. */
 function momentsOf(random: () => number): Moment[] {
   const bare = Array.from({ length: 8 }, (_, i): Moment => ({ kind: 'bare', ms: ((i + random()) * longest) / 8 }))
@@ -30,51 +22,14 @@ function momentsOf(random: () => number): Moment[] {
   return [...bare, ...intent, ...initialised]
 }
 
-/** A small generator of numbers in 0 … 1, the same for the same seed. */
-function randomFrom(start: number): () => number {
-  let state = start >>> 0
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 32
-  }
-}
-
-/** Starts a first run and kills it.
- * @returns whether it was alive until then. */
-async function killedRun(site: OneHost, moment: Moment): Promise<boolean> {
-  const { child, ended } = site.start('apply')
-  const about = JSON.stringify({ pid: child.pid, intent: `${site.store}.intent`, url: site.url, moment })
-  const killer = spawn(process.execPath, ['-e', killing, about], { stdio: 'inherit' })
-  const { signal } = await ended
-  killer.kill()
-  return signal === 'SIGKILL'
-}
-
-/** A process of its own: this one stands still for a while when it looks into a host. From the intent on a run goes on for a
- * millisecond at a time, much less than an answer takes, where it is to end before it has read the one to its call. */
-const killing = `const { pid, intent, url, moment } = JSON.parse(process.argv[1])
-const { existsSync } = require('node:fs')
-const pause = (ms) => new Promise((r) => setTimeout(r, ms))
-const initialised = () => fetch(url + '/v1/sys/init').then((r) => r.json()).then((s) => s.initialized, () => false)
-const kill = async () => {
-  if (moment.kind !== 'bare') while (!existsSync(intent)) await pause(1)
-  if (moment.kind !== 'initialised') return pause(moment.ms)
-  for (process.kill(pid, 'SIGSTOP'); await pause(80), !(await initialised()); process.kill(pid, 'SIGSTOP')) {
-    process.kill(pid, 'SIGCONT')
-    await pause(1)
-  }
-}
-kill().then(() => process.kill(pid, 'SIGKILL'))`
-
-const inits = (site: OneHost) =>
-  Number(site.on(`journalctl --sync; journalctl --no-pager -u vault | grep -c 'security barrier initialized' || :`))
+const inits = (site: OneHost) => Number(site.on(countInits))
 
 /** @returns what came of it. */
 async function round(site: OneHost, moment: Moment): Promise<'lost' | 'before' | 'kept'> {
   if (moment.kind === 'bare') site.forget()
   else site.emptyAll()
   const before = inits(site)
-  if (!(await killedRun(site, moment))) {
+  if (!(await killedAt(moment, site.start('apply'), site))) {
     assert.is.not(moment.kind, 'initialised')
     return round(site, { kind: moment.kind as 'bare', ms: (moment as { ms: number }).ms * 0.7 })
   }

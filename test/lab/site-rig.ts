@@ -88,9 +88,7 @@ export class OneHost {
 
   /** The way out that a run names where what a server handed out is lost. */
   emptyStorage(): void {
-    this.on(
-      'systemctl stop vault; find /var/lib/vault -mindepth 1 -delete; systemctl reset-failed vault; systemctl start vault',
-    )
+    this.on(`systemctl stop vault; ${emptied}; systemctl start vault`)
   }
 
   /** As it was when its server was about to be initialised for the first time. */
@@ -106,7 +104,11 @@ export class OneHost {
   }
 }
 
-const forgotten = `systemctl disable --now vault 2>/dev/null
+/** Shell text by which a server that was stopped starts as new. */
+export const emptied = 'find /var/lib/vault -mindepth 1 -delete; systemctl reset-failed vault'
+
+/** Shell text that makes a host what it was before the first run. */
+export const forgotten = `systemctl disable --now vault 2>/dev/null
 systemctl reset-failed vault 2>/dev/null
 rm -rf /etc/systemd/system/vault.service* /etc/vault.d /etc/fxpkcs11.cfg /etc/credstore /var/lib/vault /var/log/vault /usr/local/bin/fxpkcs11 /usr/local/bin/bao /usr/local/lib/vault
 systemctl daemon-reload

@@ -196,7 +196,10 @@ labSuite(
         const store = newStore()
         const lost = await told(lab, 'apply', [init(front.address, store)])
         assert.match(lost.line, /^failed .*is initialised now, and its keys are lost.*CKR_/)
-        assert.match(lost.line, /stop it, empty its storage \(raft\), start it, and run this again/)
+        assert.match(
+          lost.line,
+          /stop it and those that have joined it, empty the storage of each \(raft\), start them, and run this again/,
+        )
         assert.ok(existsSync(`${store}.intent`))
         putTokensBack(lab, 'h1')
         assert.match(

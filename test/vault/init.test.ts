@@ -233,7 +233,10 @@ check(
     const { bao, front, store, end, calls, beside } = await tricked('drop-after')
     const first = await apply(init(front.address, store))
     assert.match(first.line, /^failed .*is initialised now, and its keys are lost: nobody was handed them/)
-    assert.match(first.line, /stop it, empty its storage \(raft\), start it, and run this again/)
+    assert.match(
+      first.line,
+      /stop it and those that have joined it, empty the storage of each \(raft\), start them, and run this again/,
+    )
     assert.equal(beside(), [`${store.split('/').at(-1)}.intent`])
     const second = await apply(init(front.address, store))
     assert.match(
