@@ -4,6 +4,8 @@ import {
   entry,
   fail,
   followed,
+  hasOtherPassword,
+  localFile,
   ownershipParams,
   type Params,
   parseMode,
@@ -40,6 +42,11 @@ const params = {
     },
     tls_cert: { type: 'string', description: 'The file of the client’s certificate (PROD-TLS-CERT).' },
     tls_key: { type: 'string', description: 'The file of its key: PKCS #1, PKCS #8 or PKCS #12 (PROD-TLS-KEY).' },
+    tls_key_src: {
+      type: 'string',
+      controllerPath: 'files',
+      description: 'The PKCS #12 file on the controller that `tls_key` is a copy of: `tls_key_pass` has to open it.',
+    },
     tls_key_pass: { type: 'string', secret: true, description: 'The password of that key (PROD-TLS-KEY-PASS).' },
     load_balance: { type: 'boolean', description: 'Whether a Guardian manages a cluster (FX-LOAD-BALANCE).' },
     log_file: { type: 'string', description: 'Where the library logs (LOG-FILE).' },
@@ -84,8 +91,10 @@ export default defineModule({
     key_label: hsm_demo
     hmac_key_label: hsm_hmac_demo`,
 })({
-  reads: (p) => ({ at: entry(p.path), now: content(p.path) }),
-  plan: (p, { at, now }, { facts, secret }) => {
+  reads: (p) => ({ at: entry(p.path), now: content(p.path), key: localFile(p.tls_key_src ?? '') }),
+  plan: (p, { at, now, key }, { facts, secret }) => {
+    if (key && p.tls_key_pass !== undefined && hasOtherPassword(key.bytes, p.tls_key_pass))
+      return fail(`the password of ${p.tls_key_src} is wrong`, { hint: 'correct `tls_key_pass`' })
     if (now.denied) return fail(`${p.path} may not be read by ${facts.user}`, { hint: '`become: true`' })
     const before = parseTagged(now.bytes?.toString('latin1') ?? '')
     const edited = edit(p, before, secret)

@@ -1,3 +1,7 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -113,6 +117,25 @@ test('a new file is made; a password makes it private, and an open one is closed
   const wide = await of({ tls_key_pass: 'CANARY', mode: '0644' }, text)
   assert.match(wide.warnings.join(), /everybody may read/)
 })
+
+test('the password of a key that is on the controller is tried', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'p12-'))
+  const made = spawnSync('sh', ['-ec', makeKey], { cwd: dir, encoding: 'utf8' })
+  const files = Object.fromEntries(['new', 'old'].map((name) => [name, readFileSync(join(dir, name))]))
+  rmSync(dir, { recursive: true })
+  assert.is(made.status, 0, made.stderr)
+  const failed = async (tls_key_src: string, tls_key_pass: string) =>
+    (await of({ tls_anonymous: false, tls_key: '/PKI.p12', tls_key_src, tls_key_pass }, vendor, { files })).failed
+  assert.is(await failed('new', 'right-1'), undefined)
+  assert.is(await failed('new', 'wrong-1'), 'the password of new is wrong')
+  // by a cipher that this program does not have: whether the password is right is seen all the same
+  assert.is(await failed('old', 'right-1'), undefined)
+  assert.is(await failed('old', 'wrong-1'), 'the password of old is wrong')
+})
+
+const makeKey = `openssl req -x509 -newkey rsa:2048 -nodes -keyout k -out c -subj /CN=x 2>/dev/null
+openssl pkcs12 -export -inkey k -in c -out new -passout pass:right-1
+openssl pkcs12 -legacy -export -inkey k -in c -out old -passout pass:right-1`
 
 test('a diff shows all but the passwords', async () => {
   const diff = async (params: object, now: string) => (await of(params, now)).plan!.steps[0]!.diff
