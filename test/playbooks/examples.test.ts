@@ -40,6 +40,19 @@ test('what an example leaves to be filled in is told before anything connects', 
     assert.match(done.stderr, new RegExp(`error\\[param\\]: \`${name}\``))
 })
 
+test('a storage without its path is told before anything connects', () => {
+  for (const [kind, storage, wrong] of [
+    ['raft', {}, '`storage.raft` needs `path`'],
+    ['file', { path: 'vault' }, '`storage.file.path` does not match'],
+  ] as const) {
+    const extra = JSON.stringify({ ...filled, vault_storage: { [kind]: storage } })
+    const argv = ['dist/main.js', 'validate', 'playbooks/site.yml', '-i', 'inventory/single', '-e', extra]
+    const done = spawnSync(process.execPath, argv, { encoding: 'utf8' })
+    assert.is(done.status, 4)
+    assert.match(done.stderr, wrong)
+  }
+})
+
 for (const playbook of playbooks)
   for (const [inventory, hosts] of inventories)
     test(`${playbook} is valid with the inventory ${inventory}/, once its secrets are there`, () => {
