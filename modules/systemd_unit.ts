@@ -188,7 +188,10 @@ function wishes(p: P, now: Unit, written: Buffer | undefined, newest: number) {
   const isNew = written !== undefined && p.drop_in === undefined
   if (!isNew && now.load === 'not-found' && (runs || p.enabled))
     return fail(`there is no unit ${name}`, { hint: 'give its file with `unit`, `content` or `template`' })
-  if (masked && runs) return fail(`${name} is masked: nothing can start it`, { hint: '`masked: false`' })
+  if (masked && runs)
+    return fail(`${name} is masked: nothing can start it`, {
+      hint: `\`masked: false\`, or \`systemctl unmask ${name}\` on the host`,
+    })
   if (runs && isTemplate(name)) return fail(`${name} is a template: only an instance of it can run`)
   if (isNew && p.enabled === true && !canBeEnabled(written))
     return fail(`${name} has no [Install] section: there is nothing to enable`, {

@@ -110,7 +110,9 @@ export default defineModule({
       ...vaultLocals(p, known),
       status: vaultStatus(server),
       mounts,
-      features: asksMore ? vaultFeatures(server, now?.type === 'transit' ? pathOf(p) : undefined) : undefined,
+      features: asksMore
+        ? vaultFeatures(server, now?.type === 'transit' && now.externalEntropy ? pathOf(p) : undefined)
+        : undefined,
       contents: mounts && loses ? vaultContents(server, pathOf(p), p.auth) : undefined,
     }
   },
