@@ -59,7 +59,8 @@ export interface OpenStore {
 const intentOf = (path: string) => `${path}.intent`
 const newOf = (path: string) => `${path}.new`
 
-/** Bytes that are taken beforehand. A file of another size beside a store is one that was written to its end. */
+/** Bytes that are taken beforehand. A file beside a store is as long as it or several times as long until all of the content is
+ * in it, and never afterwards. */
 const room = 256 * 1024
 
 /** Takes a store: it is empty, can be written, and nobody else fills it.
@@ -119,9 +120,12 @@ const taken = (path: string) =>
   new StoreError(`${path} is there already`, 'what is in it may be needed: move it away, or name another `store`')
 
 async function keep(path: string, file: FileHandle, content: Buffer): Promise<void> {
+  // a line break more harms no text
+  const whole = content.length % room === 0 ? Buffer.concat([content, Buffer.from('\n')]) : content
   try {
-    await writeAll(file, content)
-    await file.truncate(content.length)
+    await file.truncate(Math.ceil(whole.length / room) * room)
+    await writeAll(file, whole)
+    await file.truncate(whole.length)
     await file.sync()
     // who took this run for dead may have put his own room there
     const [own, there] = [await file.stat(), await stat(newOf(path))]
@@ -264,7 +268,7 @@ export function storedAt(path: string): { readonly file: string; readonly beside
 
 function isComplete(file: string): boolean {
   try {
-    return ![0, room].includes(statSync(file).size)
+    return statSync(file).size % room !== 0
   } catch {
     return false
   }

@@ -6,8 +6,10 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
@@ -225,6 +227,20 @@ test('killed at any moment: there is nothing, or all of it', async () => {
   }
   // else the moments are not what they were meant to be
   assert.ok(seen.size > 1, [...seen].join())
+})
+
+test('a content of any length is told from the room that was taken for it', async () => {
+  const room = 256 * 1024
+  for (const length of [0, 1, room - 1, room, room + 1, 2 * room]) {
+    const path = join(fresh(), 'keys')
+    await (await openStore({ path, recipients: [] }, 'a test')).put(Buffer.alloc(length, 'x'))
+    assert.is((await readStore(path)).content!.toString().trim().length, length)
+    // as a run leaves it that is killed before it has renamed it, and before it has written all
+    renameSync(path, `${path}.new`)
+    assert.is((await readStore(path)).state, 'left-beside', `${length}`)
+    truncateSync(`${path}.new`, room * Math.ceil((length + 1) / room))
+    assert.is((await readStore(path)).state, 'empty', `${length}`)
+  }
 })
 
 test('a content that cannot come to its place is kept elsewhere', async () => {
