@@ -57,8 +57,9 @@ export async function initialise(order: InitOrder, way: Way, signal: AbortSignal
   if (other !== undefined) return failure(`${other} of the same cluster is being initialised: nothing was done`, aFirst)
   for (const address of cluster) begun.set(address, order.host)
   try {
-    const peers = await Promise.all(order.peers.map((peer) => initialisedNow(peer, way)))
-    const at = peers.indexOf(true)
+    // where somebody else has just initialised it, others have joined it since
+    const [own, ...peers] = await Promise.all([server, ...order.peers].map((one) => initialisedNow(one, way)))
+    const at = own ? -1 : peers.indexOf(true)
     if (at === -1) return await initialiseOne(order, way, signal)
     return failure(
       `${order.peers[at]!.address}, which ${server.address} joins, was initialised meanwhile: nothing was done`,
