@@ -84,7 +84,10 @@ ${more}`,
     rootToken,
     dataDir,
     ask,
-    seal: async () => void (await ask('PUT', 'sys/seal')),
+    seal: async () => {
+      await ask('PUT', 'sys/seal')
+      await until('it is not sealed', async () => (await ask('GET', 'sys/seal-status')).data.sealed)
+    },
     stop: async () => {
       process.off('exit', end)
       end()
