@@ -21,7 +21,7 @@ interface Question {
 }
 
 /** Asked by what it does: the way to wrap anew is there, and random bytes from the seal come without a warning. */
-const featuresKind = vaultKind<Question, VaultFeatures>({
+export const featuresKind = vaultKind<Question, VaultFeatures>({
   name: 'vault-features',
   about: ({ server }) => `seal wrap and external entropy of ${server.address}`,
   answer: async ({ transit }, ask) => {

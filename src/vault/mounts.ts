@@ -3,6 +3,7 @@ import { type Read, read } from '../host/read.ts'
 import { dataDifference } from '../host/reads/api.ts'
 import type { CallStep } from '../host/step.ts'
 import { contentsKind } from './contents.ts'
+import { featuresKind } from './features.ts'
 import { keyKind } from './keys.ts'
 import { type Ask, rightTo, vaultEffect, vaultKind, vaultStep } from './kind.ts'
 import { isGood, type VaultSaid } from './said.ts'
@@ -119,6 +120,11 @@ export function mountEffects(
   if (auth || !fresh) return [mounts, ...(turns ? [callsUnknown(because, isIn)] : [])]
   return [
     mounts,
+    // where its randomness comes from is set when it is made
+    callsUnknown(
+      because,
+      (read) => read.kind === featuresKind && (read.question as { transit?: string }).transit === path,
+    ),
     vaultEffect(
       because,
       secretKind,
