@@ -49,7 +49,7 @@ export function notTaken(program: Program, stanzas: readonly HclBlock[], outside
     if (type === 'seal' && labels[0] === 'pkcs11') {
       if (!isBao && !program.edition.includes('hsm'))
         said.push(`${who} has no seal for an HSM: that needs a build of Vault Enterprise with HSM (\`+ent.hsm\`)`)
-      if (isBao && !program.edition.includes('hsm') && !stanzas.some(isPlugin))
+      if (isBao && needsPlugin(program) && !stanzas.some(isPlugin))
         said.push(`${who} has no pkcs11 seal of its own: without a stanza \`plugin "kms" "pkcs11"\` it would not start`)
       for (const name of Object.keys(body.attributes).filter((n) => !settings.includes(n)))
         said.push(`${who} has no \`${name}\` in its pkcs11 seal: it would ignore it and say nothing`)
@@ -72,6 +72,10 @@ export function notTaken(program: Program, stanzas: readonly HclBlock[], outside
 /** Whether the `pin` of its seal may be the URL of a file. Vault does since 1.19, by its list of changes. */
 export const readsPinFile = ({ product, release = '0.0.0' }: Program) =>
   product === 'OpenBao' || compareVersions(release.replace(/-.*/, ''), '1.19.0') >= 0
+
+/** Before 2.7 some builds of OpenBao had the seal inside. */
+const needsPlugin = ({ edition, release = '0.0.0' }: Program) =>
+  compareVersions(release, '2.7.0') >= 0 && !edition.includes('hsm')
 
 const isPlugin = ({ type, labels: [kind, name = 'pkcs11'] }: HclBlock) =>
   type === 'plugin' && kind === 'kms' && name === 'pkcs11'

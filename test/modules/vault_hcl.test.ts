@@ -179,6 +179,7 @@ test('what the program would ignore is a failure, before anything is written', a
   assert.is(await failed({ seal, stanzas: [plugin], plugin_directory: '/p' }, bao), '')
   assert.is(await failed({ seal }, { ...bao, edition: 'hsm' }), '')
   assert.match(await failed({ seal }, bao), /no pkcs11 seal of its own/)
+  assert.is(await failed({ seal }, { ...bao, release: '2.5.4' }), '')
   assert.match(await failed({ seal, stanzas: [plugin] }, bao), /from `plugin_directory`: without one/)
   // by the other door
   assert.match(await failed({ settings: { disable_mlock: false } }, bao), /it would not start/)
