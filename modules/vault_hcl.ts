@@ -14,7 +14,6 @@ import {
   type Program,
   placeFile,
   placeIn,
-  placeOfBlocks,
   printHcl,
   readerOf,
   type Said,
@@ -161,7 +160,9 @@ function programOf({ program = {} }: P, said: Said | undefined): Program | Serve
 /** Where the data are, and where they are to be. */
 function placesOf(p: P, now: Buffer | undefined): [DataPlace | undefined, DataPlace | undefined] {
   const stanzas = stanzasOf(p)
-  return [now && placeIn(now.toString('utf8')), 'failed' in stanzas ? undefined : placeOfBlocks(stanzas)]
+  const next = 'failed' in stanzas ? stanzas : print(p, stanzas)
+  const placeAt = (bytes: Buffer) => placeIn(bytes.toString('utf8'))
+  return [now && placeAt(now), 'failed' in next ? undefined : placeAt(next)]
 }
 
 /** What it says to ignore is a failure; another warning (2) is none, nor is a program that is not there. Vault has no such

@@ -1,5 +1,4 @@
 import { type Failure, fail } from '../contract.ts'
-import type { HclBlock } from '../formats/hcl.ts'
 import { mappingsAt, readHcl, textAt } from '../formats/hcl-read.ts'
 
 /** Where a server keeps what it has, in its own files. */
@@ -12,8 +11,8 @@ export interface DataPlace {
 
 const marks = { file: 'core', raft: 'vault.db' } as const
 
-function placeFor(type: string | undefined, path: unknown): DataPlace | undefined {
-  if ((type !== 'file' && type !== 'raft') || typeof path !== 'string' || !path.startsWith('/')) return undefined
+function placeFor(type: keyof typeof marks, path = ''): DataPlace | undefined {
+  if (!path.startsWith('/')) return undefined
   const plain = path.replace(/\/+$/, '')
   return { type, path: plain, mark: `${plain}/${marks[type]}` }
 }
@@ -21,15 +20,9 @@ function placeFor(type: string | undefined, path: unknown): DataPlace | undefine
 /** What a configuration says of it; undefined where that is elsewhere. */
 export function placeIn(hcl: string): DataPlace | undefined {
   const all = readHcl(hcl)
-  const at = (kind: string, type: string) =>
+  const at = (kind: string, type: keyof typeof marks) =>
     mappingsAt(all, kind, type).map((settings) => placeFor(type, textAt(settings, 'path')))
-  return ['storage', 'backend'].flatMap((kind) => Object.keys(marks).flatMap((type) => at(kind, type)))[0]
-}
-
-/** What stanzas say of it. */
-export function placeOfBlocks(blocks: readonly HclBlock[]): DataPlace | undefined {
-  const storage = blocks.find((b) => b.type === 'storage' || b.type === 'backend')
-  return placeFor(storage?.labels[0], storage?.body.attributes.path)
+  return ['storage', 'backend'].flatMap((kind) => (['file', 'raft'] as const).flatMap((type) => at(kind, type)))[0]
 }
 
 /** Why a server would start without what it has.

@@ -44,6 +44,6 @@ export { noSecret, type Secret, sameData, secretEffects, vaultSecret } from './s
 export { isRefused, type Refused, sameServer, type VaultServer, vaultRequest, vaultServerParams } from './server.ts'
 export { serverEnd } from './server-end.ts'
 export { productText, refusal, unusable, type VaultStatus, vaultStatus } from './status.ts'
-export { type DataPlace, leftBehind, placeIn, placeOfBlocks } from './storage.ts'
+export { type DataPlace, leftBehind, placeIn } from './storage.ts'
 export { knownLocals, knownTrust, noToken, vaultLocals, vaultParams, vaultServer, vaultTrust } from './token.ts'
 export { vouchedBy } from './vouched.ts'
