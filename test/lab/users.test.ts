@@ -81,6 +81,25 @@ labSuite(1, [
     },
   ],
   [
+    'one that somebody else makes meanwhile is made, if it is what it was to be',
+    async (lab) => {
+      const play = (made: string) => `
+- hosts: all
+  become: true
+  tasks:
+    - { name: somebody, command: "${made}", affects: nothing }
+    - { name: group, group: { name: meanwhile, gid: 7001 } }
+    - { name: user, user: { name: meanwhile, uid: 7001, group: meanwhile } }
+`
+      const first = outcome(lab, 'apply', play('groupadd -g 7001 meanwhile'))
+      assert.equal(first.told, ['somebody: changed', 'group: changed', 'user: changed'], first.stderr)
+      lab.run('h1', ['sh', '-c', 'userdel meanwhile; groupdel meanwhile 2>/dev/null; :'])
+      const other = outcome(lab, 'apply', play('groupadd -g 7002 meanwhile'))
+      assert.is(other.status, 1)
+      assert.match(other.failures.join(), /group meanwhile: its gid was to be 7001, it is 7002/)
+    },
+  ],
+  [
     'no shell of ours keeps a user from being changed or removed',
     async (lab) => {
       lab.run('h1', ['useradd', '-m', 'carl'])

@@ -39,7 +39,9 @@ const of = (now: Account | undefined, params: object, given: Given = {}) =>
     },
   )
 const argv = async (...args: Parameters<typeof of>) =>
-  (await of(...args)).plan?.steps.filter((s) => !s.harmless).map((s) => scriptOf(s).split('\n').at(-1))
+  (await of(...args)).plan?.steps
+    .filter((s) => !s.harmless)
+    .map((s) => scriptOf(s).split('\n').at(-1)?.split(' || ')[0])
 
 test('a new user is made with all that is given, and the host says its numbers', async () => {
   const made = await of(undefined, {

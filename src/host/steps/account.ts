@@ -1,7 +1,8 @@
 import { Unknown } from '../../unknown.ts'
 import { answerEffect, type Effect, pathEffect, unknownEffect } from '../effect.ts'
 import { type Account, account, accountKind, type Group, group, groupKind } from '../reads/account.ts'
-import type { Step } from '../step.ts'
+import type { Shell } from '../shell.ts'
+import type { ShellStep, Step } from '../step.ts'
 import { tool } from './tool.ts'
 
 /** The account files, which any change of an account rewrites. */
@@ -39,6 +40,12 @@ function accountEffect(name: string, after: Account | undefined, shadow: boolean
   }
 }
 
+/** Who made it meanwhile made it as well: what is there is compared with what was to be. */
+function orMadeMeanwhile(step: ShellStep, database: 'passwd' | 'group', name: string): ShellStep {
+  const isThere = (sh: Shell) => `{ e=$?; test $e = 9 && getent ${database} ${sh.word(name)} >/dev/null || exit $e; }`
+  return { ...step, script: (sh) => `${step.script(sh)} || ${isThere(sh)}` }
+}
+
 /** @param after the account as it will be; what nobody can know before is undefined.
  * @param options.paths what may come into being or change: a home directory, a mailbox.
  * @param options.shadow whether `after` is right in what only the shadow file says, too; otherwise that stays. */
@@ -58,11 +65,12 @@ export function changeAccount(
   ]
   // neither program changes who runs something
   const frees = argv[0] === 'userdel' || (argv[0] === 'usermod' && argv.some((a) => a === '-d' || a === '-u'))
-  return tool(summary, argv, effects, {
+  const step = tool(summary, argv, effects, {
     inline: true,
     ...(frees ? { frees: name } : {}),
     ...(input === undefined ? {} : { input }),
   })
+  return argv[0] === 'useradd' ? orMadeMeanwhile(step, 'passwd', name) : step
 }
 
 /** @param now the group before; undefined for a new one. */
@@ -80,7 +88,8 @@ export function changeGroup(
     unknownEffect(summary, (read) => read.kind === groupKind && /^\d+$/.test(read.question as string)),
     answerEffect(group(name), after),
   ]
-  return tool(summary, argv, effects, { inline: true })
+  const step = tool(summary, argv, effects, { inline: true })
+  return argv[0] === 'groupadd' ? orMadeMeanwhile(step, 'group', name) : step
 }
 
 /** Makes the home directory of a user that has none, with what new users get. */
