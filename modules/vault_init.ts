@@ -1,25 +1,17 @@
 import {
-  callsUnknown,
   content,
   defineModule,
   type Failure,
   fail,
   isRefused,
   type Known,
-  keptKeys,
   knownTrust,
   type LocalFile,
   localFile,
   localPlace,
-  type ModuleContext,
   type Params,
   type Refused,
-  type Step,
-  type StepEnd,
-  type Stored,
-  settleStore,
   stored,
-  Unknown,
   type VaultServer,
   type VaultState,
   vaultInit,
@@ -29,29 +21,22 @@ import {
 } from '../src/module.ts'
 
 const {
-  bringUp,
   clusterAddresses,
-  initialise,
+  hasWaited,
   isUnsealing,
-  isUp,
-  joinCluster,
-  otherKey,
   peersOf,
   pgpKeysOf,
+  planFirst,
+  planInitialised,
+  planJoin,
   preflightParam,
-  preflightProblem,
   preflightReads,
   roleOf,
-  hasWaited,
+  sealProblem,
   serverRuns,
   silence,
   startingState,
-  stateEffects,
-  stateShown,
   storeBlocked,
-  cannotUnseal,
-  unfinished,
-  unsealingOf,
 } = vaultInit
 
 const params = {
@@ -190,53 +175,27 @@ export default defineModule({
     if (wrong) return wrong
     const state = a.starting ?? a.first
     if (isRefused(state)) return silence(state, a.runs?.status === 0)
+    const { secret } = context
     const server = serverOf(p, a.ca)
-    if (state.initialized) {
-      const unsealing = isUnsealing(state) ? unsealingOf(server, p.timeout, a.runs) : undefined
-      return initialised(p, { server, state, kept: a.kept, path: a.place }, unsealing, context)
-    }
-    const peers = (a.peers ?? []) as readonly (VaultState | Refused)[]
+    const there = { server, state, kept: a.kept, path: a.place }
+    if (state.initialized) return planInitialised(p, there, a.runs, secret)
     const hcl = a.config?.bytes?.toString('utf8') ?? ''
-    const role = roleOf(p, server, hcl, peers)
+    const role = roleOf(p, server, hcl, (a.peers ?? []) as readonly (VaultState | Refused)[])
     if (typeof role !== 'string') return role
-    const lost =
-      sealProblem(p, state, () => preflightProblem(p.hsm!, a.hsmSeen!, a.hsmBehind, a.hsmVariable)) ??
-      (p.hsm && otherKey(p.hsm, hcl, p.config, state.product))
+    const lost = sealProblem(p, state, hcl, a)
     if (lost) return lost
-    if (role === 'join')
-      return joining(
-        p,
-        { server, state, kept: a.kept, path: a.place },
-        peersOf(server, hcl),
-        p.identity === undefined ? undefined : a.identity,
-        context,
-      )
+    const peers = peersOf(server, hcl)
+    if (role === 'join') return planJoin(p, there, peers, p.identity === undefined ? undefined : a.identity, secret)
     const blocked = storeBlocked(p.store!, a.kept!, a.place, server)
     if (blocked) return blocked
     const pgp = pgpKeysOf(p, a as unknown as Record<string, { bytes: Buffer } | undefined>)
     if ('failed' in pgp) return pgp
-    const order: vaultInit.InitOrder = {
-      ...{
-        server,
-        peers: peersOf(server, hcl),
-        cluster: clusterAddresses(hcl),
-        host: context.facts.hostname,
-        product: state.product,
-        version: state.version,
-      },
-      ...{ store: { path: a.place, recipients: p.recipients ?? [] }, autoUnseal: state.autoUnseal },
-      ...{ shares: p.shares, threshold: p.threshold, patience: p.timeout, secret: context.secret, ...pgp },
-    }
-    const kind = state.autoUnseal ? 'recovery' : 'unseal'
-    const summary = `initialise ${server.address} (${p.threshold} of ${p.shares} ${kind} keys) and keep them in ${p.store}`
-    const sealed = !state.autoUnseal && pgp.pgpKeys !== undefined
-    const after = { ...state, initialized: true, sealed, health: sealed ? 503 : 200 }
-    const step: Step = {
-      summary,
-      effects: stateEffects(summary, server, p.timeout, after),
-      call: (way, signal) => initialise(order, way, signal),
-    }
-    return planOf([step], after, p)
+    const { product, version, autoUnseal } = state
+    return planFirst(p, state, {
+      ...{ server, peers, cluster: clusterAddresses(hcl), host: context.facts.hostname, product, version, autoUnseal },
+      ...{ store: { path: a.place, recipients: p.recipients ?? [] }, shares: p.shares, threshold: p.threshold },
+      ...{ patience: p.timeout, secret, ...pgp },
+    })
   },
 })
 
@@ -261,137 +220,4 @@ function wrongParams(p: P): Failure | undefined {
   return undefined
 }
 
-interface There {
-  readonly server: VaultServer
-  readonly state: VaultState
-  readonly kept: Stored | undefined
-  readonly path: string
-}
-
 const noHsm = { hsmVariable: undefined, hsmSeen: undefined, hsmBehind: undefined }
-
-/** Why the server would be, or might be, initialised and lost. */
-function sealProblem(p: P, { sealType }: VaultState, look: () => vaultInit.PreflightProblem | undefined) {
-  if (p.hsm) {
-    const problem = look()
-    if (!problem) return undefined
-    const { message, hint, untried } = problem
-    return untried
-      ? fail(`whether the seal’s key works is not known, and where it does not the server would be lost: ${message}`, {
-          hint: `${hint}; or \`unchecked_seal: true\` in the place of \`hsm\``,
-        })
-      : fail(`the seal’s key can’t be used, the server would be lost: ${message}`, { hint })
-  }
-  if (sealType !== 'pkcs11' || p.unchecked_seal) return undefined
-  return fail(
-    'the seal is an HSM’s, and its key was not looked at: a server that can’t use it is initialised all the same, and lost',
-    {
-      hint: 'give `hsm` with library, token, PIN and key, or `unchecked_seal: true`',
-    },
-  )
-}
-
-function initialised(
-  p: P,
-  there: There,
-  unsealing: ReturnType<typeof unsealingOf> | undefined,
-  context: ModuleContext,
-) {
-  const { server, state, kept, path } = there
-  if (kept?.state === 'empty' && kept.intent) return unfinished(there, kept.intent)
-  const settling = kept && isUnsettled(kept) ? [settleStep(p, kept, path)] : []
-  const warnings = [
-    ...(kept?.open ? [`others may read ${p.store}: it should be 0600`] : []),
-    ...(kept?.state === 'empty' && p.role === 'first'
-      ? [`${server.address} is initialised, and what it handed out is not in ${p.store}: who initialised it has it`]
-      : []),
-  ]
-  if (isUp(state)) return planOf(settling, state, p, warnings)
-  if (unsealing) warnings.push(unsealing.warning)
-  const keys = kept && keptKeys(kept, context.secret)
-  if (state.sealed && !state.autoUnseal) {
-    const no = cannotUnseal(p.store, server, kept, keys)
-    if (no) return no
-  }
-  const unseals = state.sealed && !state.autoUnseal
-  const summary = unseals ? `unseal ${server.address} with keys from ${p.store}` : `wait until ${server.address} is up`
-  const after = { ...state, sealed: false, health: 200 }
-  const order = { server, patience: unsealing?.patience ?? p.timeout, autoUnseal: state.autoUnseal }
-  const step: Step = {
-    summary,
-    effects: stateEffects(summary, server, p.timeout, after),
-    ...(unseals ? {} : { harmless: true }),
-    call: (way, signal) => bringUp(order, unseals ? keys : undefined, way, signal),
-  }
-  return planOf([...settling, step], after, p, warnings)
-}
-
-/** A run was killed when it had the keys, and before all was in its place. */
-const isUnsettled = ({ state, intent }: Stored) =>
-  state === 'left-beside' || (state === 'stored' && intent?.alive === false)
-
-function settleStep(p: P, { state }: Stored, path: string): Step {
-  const summary =
-    state === 'left-beside'
-      ? `bring ${p.store}, which an interrupted run left beside, to its place`
-      : `remove ${p.store}.intent, which an interrupted run left`
-  return {
-    summary,
-    effects: [callsUnknown(summary, (read) => read.key === stored(path).key)],
-    call: async () => {
-      await settleStore(path)
-      return { ok: true }
-    },
-  }
-}
-
-function joining(
-  p: P,
-  { server, state, path }: There,
-  peers: readonly VaultServer[],
-  identity: string | undefined,
-  context: ModuleContext,
-) {
-  const summary = `wait until ${server.address} has joined its cluster`
-  const after = { ...state, initialized: true, sealed: false, health: 429 }
-  const order = {
-    ...{ server, peers, patience: p.timeout, firstPatience: p.first_timeout ?? p.timeout, secret: context.secret },
-    store: p.store === undefined ? undefined : { path, identity },
-  }
-  const step: Step = {
-    summary,
-    harmless: true,
-    effects: stateEffects(summary, server, p.timeout, after),
-    call: (way, signal) => joinCluster(order, way, signal),
-  }
-  return planOf([step], after, p)
-}
-
-/** @param after what the server will be. */
-function planOf(steps: readonly Step[], after: VaultState, p: P, warnings: readonly string[] = []) {
-  const more = p.store === undefined ? {} : { store: p.store }
-  const shown = { ...stateShown(after), ...more }
-  const last = steps.at(-1)
-  if (!last) return { steps, result: shown, warnings }
-  const later = new Unknown(last.summary)
-  return {
-    steps,
-    // one that is sealed says that it has no cluster, and Vault names another seal once it is open
-    result: { ...shown, seal_type: later, ha: later, leader: later, is_leader: later },
-    warnings,
-    settle: (ends: readonly StepEnd[]) => settledBy(steps, ends),
-  }
-}
-
-function settledBy(steps: readonly Step[], ends: readonly StepEnd[]) {
-  const bad = ends.findIndex((e) => e.outcome !== 'done')
-  const end = ends[bad === -1 ? ends.length - 1 : bad]!
-  const text = end.stdout.toString('utf8')
-  const { hint, state = {}, warnings = [] } = (text === '' ? {} : JSON.parse(text)) as vaultInit.InitSaid
-  const why = end.stderr.toString('utf8')
-  return {
-    result: state,
-    warnings,
-    ...(bad === -1 ? {} : { failed: why === '' ? steps[bad]!.summary : why, ...(hint === undefined ? {} : { hint }) }),
-  }
-}

@@ -1,7 +1,9 @@
 import { type Failure, fail } from '../contract.ts'
 import { mappingsAt, readHcl, textAt } from '../formats/hcl-read.ts'
 import { mechanismName } from '../formats/pkcs11/seen.ts'
-import type { Preflight } from './preflight.ts'
+import type { HsmLogin, HsmLook } from '../host/reads/hsm.ts'
+import { type Preflight, preflightProblem } from './preflight.ts'
+import type { VaultState } from './ready.ts'
 
 /** What a configuration says of its pkcs11 seal; undefined where it has none. One that is left behind is `disabled`. */
 export function sealIn(hcl: string): ReadonlyMap<string, string> | undefined {
@@ -16,6 +18,39 @@ export function sealIn(hcl: string): ReadonlyMap<string, string> | undefined {
       }),
     )
   )
+}
+
+/** What was asked of the HSM before, by `preflightReads`. */
+interface Looks {
+  readonly hsmVariable: string | undefined
+  readonly hsmSeen: HsmLook | undefined
+  readonly hsmBehind: HsmLogin | undefined
+}
+
+/** Why a server would be, or might be, initialised and lost. */
+export function sealProblem(
+  p: { readonly hsm?: Preflight | undefined; readonly unchecked_seal: boolean; readonly config: string },
+  { sealType, product }: VaultState,
+  hcl: string,
+  looks: Looks,
+): Failure | undefined {
+  if (p.hsm) return keyLost(p.hsm, looks) ?? otherKey(p.hsm, hcl, p.config, product)
+  if (sealType !== 'pkcs11' || p.unchecked_seal) return undefined
+  return fail(
+    'the seal is an HSM’s, and its key was not looked at: a server that can’t use it is initialised all the same, and lost',
+    { hint: 'give `hsm` with library, token, PIN and key, or `unchecked_seal: true`' },
+  )
+}
+
+function keyLost(hsm: Preflight, { hsmVariable, hsmSeen, hsmBehind }: Looks): Failure | undefined {
+  const problem = preflightProblem(hsm, hsmSeen!, hsmBehind, hsmVariable)
+  if (!problem) return undefined
+  const { message, hint, untried } = problem
+  return untried
+    ? fail(`whether the seal’s key works is not known, and where it does not the server would be lost: ${message}`, {
+        hint: `${hint}; or \`unchecked_seal: true\` in the place of \`hsm\``,
+      })
+    : fail(`the seal’s key can’t be used, the server would be lost: ${message}`, { hint })
 }
 
 /** Where the key that is looked at is not the one that the server will take: a look at another tells nothing of it.
