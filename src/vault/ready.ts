@@ -3,7 +3,7 @@ import type { Way } from '../host/channel.ts'
 import { answerEffect, callsUnknown, type Effect } from '../host/effect.ts'
 import { type CallKind, type Read, read } from '../host/read.ts'
 import { output, type Said } from '../host/reads/command.ts'
-import { type Ask, asking } from './kind.ts'
+import { asking } from './kind.ts'
 import { anonymous, isRefused, type Refused, type VaultServer } from './server.ts'
 import { type VaultStatus, vaultStatus } from './status.ts'
 
@@ -13,9 +13,6 @@ export interface VaultState extends VaultStatus {
   /** The address of the leader; empty where there is none, or none is needed. */
   readonly leader: string
   readonly isLeader: boolean
-  /** Of the unseal keys that it takes. */
-  readonly threshold: number
-  readonly shares: number
 }
 
 /** It does not answer. */
@@ -138,22 +135,14 @@ export async function settled(
 
 async function stateOf(server: VaultServer, way: Way): Promise<VaultState | Refused> {
   const { kind, question } = vaultStatus(server)
-  const ask: Ask = asking(server, way)
-  const [status, leader, seal] = await Promise.all([
-    kind.call!(question, way),
-    ask('GET', 'sys/leader'),
-    ask('GET', 'sys/seal-status'),
-  ])
+  const [status, said] = await Promise.all([kind.call!(question, way), asking(server, way)('GET', 'sys/leader')])
   if (isRefused(status)) return status
-  const of = (said: typeof leader) => (isRefused(said) ? {} : said.data)
-  const [l, s] = [of(leader), of(seal)]
+  const leader = isRefused(said) ? {} : said.data
   return {
     ...status,
-    ha: l.ha_enabled === true,
-    leader: String(l.leader_address ?? ''),
-    isLeader: !status.sealed && (l.is_self === true || l.ha_enabled === false),
-    threshold: Number(s.t ?? 0),
-    shares: Number(s.n ?? 0),
+    ha: leader.ha_enabled === true,
+    leader: String(leader.leader_address ?? ''),
+    isLeader: !status.sealed && (leader.is_self === true || leader.ha_enabled === false),
   }
 }
 

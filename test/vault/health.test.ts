@@ -9,7 +9,7 @@ const server = { address: 'http://v:8200', tls: {}, namespace: undefined, token:
 const state = (health: number, more: Partial<VaultState> = {}): VaultState => ({
   ...{ product: 'Vault', version: '1.19.0', edition: 'ent.hsm', initialized: true, sealed: false, health },
   ...{ sealType: 'pkcs11', autoUnseal: true, storage: 'raft', clusterName: 'c', ha: true },
-  ...{ leader: 'http://a:8200', isLeader: false, threshold: 1, shares: 1, ...more },
+  ...{ leader: 'http://a:8200', isLeader: false, ...more },
 })
 
 test('who is up', () => {
