@@ -3,23 +3,24 @@ const mask = '********'
 /** Replaces secrets, and the forms they take in commands and files, wherever they would be shown. */
 export class Redactor {
   readonly #secrets = new Set<string>()
-  #pattern: RegExp | undefined
+  /** What is part of another one comes behind it. */
+  #longestFirst: readonly string[] = []
 
   /** Values shorter than three characters are too common to be hidden. */
   add(value: string): void {
     if (value.length < 3 || this.#secrets.has(value)) return
     for (const form of formsOf(value)) if (form.length >= 3) this.#secrets.add(form)
-    const longestFirst = [...this.#secrets].sort((a, b) => b.length - a.length)
-    this.#pattern = new RegExp(longestFirst.map((s) => s.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|'), 'g')
+    this.#longestFirst = [...this.#secrets].sort((a, b) => b.length - a.length)
   }
 
+  /** No regular expression: one of long secrets is too large, and its error would show them. */
   text(text: string): string {
-    return this.#pattern ? text.replace(this.#pattern, mask) : text
+    return this.#longestFirst.reduce((left, secret) => left.replaceAll(secret, mask), text)
   }
 
   /** Every string in a value of plain data. */
   data<T>(value: T): T {
-    if (!this.#pattern) return value
+    if (this.#longestFirst.length === 0) return value
     return this.#walk(value) as T
   }
 
@@ -40,7 +41,8 @@ function formsOf(value: string): string[] {
     ...lines,
     ...base64Forms(bytes),
     bytes.toString('hex'),
-    encodeURIComponent(value),
+    // half a character has no encoding of its own
+    encodeURIComponent(bytes.toString()),
     JSON.stringify(value).slice(1, -1),
     value.replaceAll("'", `'\\''`),
   ]
