@@ -143,6 +143,13 @@ function versionIn(mounts: Mounts | Refused, p: P): 1 | 2 | Failure {
 function written(p: P, server: VaultServer, version: 1 | 2, now: Secret) {
   const data = p.patch ? { ...now.data, ...p.data } : p.data!
   const full = `${mountOf(p)}/${pathOf(p)}`
+  const odd = inexact(data)
+  if (odd !== undefined)
+    return fail(`${full} can't be written: \`${odd}\` is no text or number that JSON keeps as it is`, {
+      hint: 'a long number, or one that is none, needs quotes to be kept digit by digit',
+    })
+  if (version === 1 && Object.keys(data).length === 0)
+    return fail(`${full} can't be empty: ${mountOf(p)}/ is of version 1`, { hint: '`state: absent` removes it' })
   if (sameData(now.data, data)) return { steps: [], result: resultOf(now, version) }
   if (p.cas !== undefined && p.cas !== now.version)
     return fail(`${full} is of version ${now.version}, not ${p.cas} (\`cas\`)`, {
@@ -164,6 +171,20 @@ function written(p: P, server: VaultServer, version: 1 | 2, now: Secret) {
     },
   )
   return { steps: [step], result: resultOf(after, version), settle: vaultSettled([step]) }
+}
+
+/** The place of a value that would be another one when it is read back. */
+function inexact(value: unknown): string | undefined {
+  if (typeof value === 'object' && value !== null) {
+    for (const [key, inner] of Object.entries(value)) {
+      const below = inexact(inner)
+      if (below !== undefined) return below === '' ? key : `${key}.${below}`
+    }
+    return undefined
+  }
+  if (typeof value === 'string') return Buffer.from(value).toString() === value ? undefined : ''
+  if (typeof value !== 'number') return undefined
+  return Number.isFinite(value) && Math.abs(value) <= Number.MAX_SAFE_INTEGER && !Object.is(value, -0) ? undefined : ''
 }
 
 const resultOf = (secret: Secret, version: 1 | 2) => (version === 2 ? { version: secret.version } : {})

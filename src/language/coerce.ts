@@ -41,11 +41,13 @@ function coerceList(value: unknown, items: ParamSchema, loose: boolean): unknown
 
 function coerceObject(value: unknown, schema: ParamSchema, loose: boolean): unknown {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return value
+  const takesAll = schema.additionalProperties === true
   const rest = typeof schema.additionalProperties === 'object' ? schema.additionalProperties : {}
   return Object.fromEntries(
     Object.entries(value).flatMap(([k, v]) => {
-      // null is "not given", as in Ansible
-      return v === null || v === undefined ? [] : [[k, coerce(v, schema.properties?.[k] ?? rest, loose)]]
+      // null is "not given", as in Ansible; where names and values are anybody's it is one of them
+      if (v === undefined || (v === null && !(takesAll && schema.properties?.[k] === undefined))) return []
+      return [[k, coerce(v, schema.properties?.[k] ?? rest, loose)]]
     }),
   )
 }
