@@ -11,6 +11,7 @@ import {
   noEntropy,
   noSealWrap,
   noToken,
+  oddPath,
   type Params,
   parseDuration,
   refusal,
@@ -124,10 +125,14 @@ export default defineModule({
     const path = pathOf(p)
     const now = a.mounts!.get(path)
     const held = a.contents && !isRefused(a.contents) ? a.contents : []
-    if (p.state === 'absent') return now ? absent(p, server, held) : { steps: [], result: { path } }
+    if (p.state === 'absent') return now ? absent(p, server, now, held) : { steps: [], result: { path } }
     const bad = isRefused(a.features) ? refusal(a.features) : ignored(p, a.status as VaultStatus, a.features)
     if (bad) return bad
-    return now ? present(p, server, now, held) : made(p, server)
+    if (now) return present(p, server, now, held)
+    const other = [...a.mounts!.keys()].find((at) => at.startsWith(`${path}/`) || path.startsWith(`${at}/`))
+    return other === undefined
+      ? made(p, server)
+      : fail(`nothing can be mounted at ${path}/: ${other}/ is there`, { hint: 'no mount can be inside another one' })
   },
 })
 
@@ -144,10 +149,14 @@ function versionOf({ type, version }: P): string | undefined {
 }
 
 function wrongParams(p: P): Failure | undefined {
+  const odd = oddPath(pathOf(p))
+  if (odd !== undefined) return fail(odd)
   if (p.state === 'present' && p.type === undefined) return fail('`type` is needed: what is to be mounted there?')
   for (const name of ['default_lease_ttl', 'max_lease_ttl'] as const)
     if (p[name] !== undefined && parseDuration(p[name] as string) === undefined)
       return fail(`\`${name}\` is no duration: ${p[name]}`, { hint: 'as `1h30m`, or seconds' })
+  const { default_lease_ttl: usual = 0, max_lease_ttl: most = 0 } = configOf(p)
+  if (most > 0 && usual > most) return fail('`default_lease_ttl` is longer than `max_lease_ttl`')
   if (p.token_type !== undefined && !p.auth) return fail('`token_type` is of auth methods: it needs `auth: true`')
   if (versionOf(p) !== undefined && typeOf(p) !== 'kv' && p.type !== undefined)
     return fail('`version` is of `type: kv` only')
@@ -243,8 +252,12 @@ function shown(set: MountConfig, before: MountConfig): MountConfig {
   return Object.fromEntries(Object.entries({ ...before, ...set }).filter(([, value]) => !isEmpty(value)))
 }
 
-function absent(p: P, server: VaultServer, held: readonly string[]) {
+/** What every server has once, under a type that nothing else is of. */
+const isOwn = ({ type }: Mount) => /^(ns_)?(system|identity|cubbyhole|token)$/.test(type)
+
+function absent(p: P, server: VaultServer, now: Mount, held: readonly string[]) {
   const path = pathOf(p)
+  if (isOwn(now)) return fail(`${path}/ is the server's own and can't be removed`)
   if (!p.force)
     return fail(`${path}/ is there, and all that is in it would be lost${lossText(held)}`, {
       hint: 'if it may be: `force: true`',
@@ -272,6 +285,8 @@ function lossWarnings(path: string, held: readonly string[]): string[] {
 function present(p: P, server: VaultServer, now: Mount, held: readonly string[]) {
   const path = pathOf(p)
   const wrong = createOnly(p, now)
+  if (wrong.length > 0 && isOwn(now))
+    return fail(`${path}/ is the server's own and stays as it is: ${wrong.join('; ')}`)
   if (wrong.length > 0 && !p.recreate)
     return fail(`${path}/ can't be changed so: ${wrong.join('; ')}`, {
       hint: `it would have to be made anew, and all that is in it would be lost${lossText(held)}; if it may be: \`recreate: true\``,

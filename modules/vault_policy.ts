@@ -24,7 +24,7 @@ export default defineModule({
   params: {
     type: 'object',
     properties: {
-      name: { type: 'string', pattern: '^[^/]+$', description: 'Its name; servers keep it in lower case.' },
+      name: { type: 'string', pattern: '[^/]', description: 'Its name; servers keep it in lower case.' },
       policy: { type: 'string', description: 'Its text, HCL or JSON.' },
       src: { type: 'string', controllerPath: 'files', description: 'A file of the controller that holds the text.' },
       state: {
@@ -58,7 +58,8 @@ export default defineModule({
     const name = p.name.toLowerCase()
     const text = p.policy ?? a.source?.bytes.toString('utf8')
     if (name === 'root') return fail("the policy `root` is the server's own and can't be changed")
-    if (p.state === 'present' && text === undefined) return fail('`policy` or `src` is needed')
+    if (p.state === 'present' && !text)
+      return fail(text === '' ? 'the text of the policy is empty' : '`policy` or `src` is needed')
     const no = unusable(a.status, server) ?? (server.token === undefined ? noToken(p, a) : undefined)
     if (no) return no
     if (isRefused(a.now)) return refusal(a.now)

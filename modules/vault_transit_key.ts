@@ -30,7 +30,7 @@ import {
 const params = {
   type: 'object',
   properties: {
-    name: { type: 'string', pattern: '^[^/]+$', description: 'Its name.' },
+    name: { type: 'string', pattern: '^\\w([\\w.-]*\\w)?$', description: 'Its name.' },
     engine_mount_point: {
       type: 'string',
       default: 'transit',
@@ -38,6 +38,7 @@ const params = {
       description: 'The path of the transit engine.',
     },
     type: { type: 'string', description: "Its type; the server's own default is `aes256-gcm96`." },
+    key_size: { type: 'integer', minimum: 1, description: 'Bytes, of `type: hmac`, which needs it.' },
     derived: { type: 'boolean', description: 'Each use derives a key of its own.' },
     convergent_encryption: {
       type: 'boolean',
@@ -96,6 +97,7 @@ export default defineModule({
     if (no) return no
     if (p.auto_rotate_period !== undefined && rotation(p) === undefined)
       return fail(`\`auto_rotate_period\` is no duration: ${p.auto_rotate_period}`, { hint: 'as `720h`, or seconds' })
+    if (rotation(p)! > 0 && rotation(p)! < 3600) return fail('`auto_rotate_period` has to be an hour at least, or 0')
     const wrong = wrongMount(a.mounts!, p)
     if (wrong) return p.state === 'absent' && wrong.absent ? { steps: [], result: { name: p.name } } : wrong
     if (isRefused(a.now)) return refusal(a.now)
@@ -140,7 +142,18 @@ function settings(p: P): Record<string, unknown> {
   return Object.fromEntries(Object.entries(all).filter(([, v]) => v !== undefined))
 }
 
-function made(p: P, server: VaultServer): Step[] {
+/** Versions come by rotation alone. */
+function beyond(p: P, latest: unknown): Failure | undefined {
+  for (const name of ['min_decryption_version', 'min_encryption_version'] as const)
+    if (p[name] !== undefined && p[name] > Number(latest ?? 1))
+      return fail(`\`${name}\` is ${p[name]}, and the newest version of the key ${p.name} is ${latest ?? 1}`)
+  return undefined
+}
+
+function made(p: P, server: VaultServer): Step[] | Failure {
+  if (p.convergent_encryption && !p.derived) return fail('`convergent_encryption` needs `derived: true`')
+  const no = beyond(p, 1)
+  if (no) return no
   const { derived = false, convergent_encryption = false, exportable = false, allow_plaintext_backup = false } = p
   const type = p.type ?? 'aes256-gcm96'
   const summary = `make key ${p.name} in ${mountOf(p)}/ (${type})`
@@ -156,9 +169,19 @@ function made(p: P, server: VaultServer): Step[] {
     auto_rotate_period: 0,
     latest_version: 1,
     ...(convergent_encryption ? { convergent_encryption } : {}),
+    ...(p.key_size === undefined ? {} : { key_size: p.key_size }),
     ...settings(p),
   }
-  const body = { type, derived, convergent_encryption, exportable, allow_plaintext_backup, auto_rotate_period }
+  const { key_size } = p
+  const body = {
+    type,
+    key_size,
+    derived,
+    convergent_encryption,
+    exportable,
+    allow_plaintext_backup,
+    auto_rotate_period,
+  }
   const at = `${mountOf(p)}/keys/${p.name}`
   const run = async (ask: Ask) => {
     const said = await ask('POST', at, body)
@@ -177,6 +200,8 @@ function changed(p: P, server: VaultServer, now: TransitKey): Step[] | Failure {
     const is = now[name] ?? false
     return p[name] !== undefined && p[name] !== is ? [`\`${name}\` is ${is}, not ${p[name]}`] : []
   })
+  if (p.key_size !== undefined && now.key_size !== undefined && p.key_size !== now.key_size)
+    fixed.push(`\`key_size\` is ${now.key_size}, not ${p.key_size}`)
   const kept = (['exportable', 'allow_plaintext_backup'] as const).flatMap((name) =>
     p[name] === false && now[name] === true ? [`\`${name}\` can't be taken back`] : [],
   )
@@ -185,6 +210,8 @@ function changed(p: P, server: VaultServer, now: TransitKey): Step[] | Failure {
       hint: 'use another name, or remove the key (`state: absent`, `force: true`) and with it what it encrypted',
     })
   const body = Object.fromEntries(Object.entries(settings(p)).filter(([name, value]) => now[name] !== value))
+  const no = beyond(p, now.latest_version)
+  if (no) return no
   if (Object.keys(body).length === 0) return []
   const summary = `change key ${p.name} in ${mountOf(p)}/: ${Object.keys(body).join(', ')}`
   const effects = effectsOf(summary, p, server, { ...now, ...body })

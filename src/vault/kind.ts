@@ -9,7 +9,7 @@ import { Unknown } from '../unknown.ts'
 import { denialOf, explained, mayDo } from './denial.ts'
 import { hsmWords } from './hsm-words.ts'
 import { isGood, type VaultSaid, vaultSaid } from './said.ts'
-import { type Asked, isRefused, type Refused, sameServer, type VaultServer, vaultRequest } from './server.ts'
+import { type Asked, isRefused, oddPath, type Refused, sameServer, type VaultServer, vaultRequest } from './server.ts'
 
 /** Asks a server for one thing. */
 export type Ask = (
@@ -21,6 +21,8 @@ export type Ask = (
 
 export function asking(server: VaultServer, way: Way): Ask {
   return async (method, path, body, query = '') => {
+    const odd = oddPath(path)
+    if (odd !== undefined) return { refused: odd }
     const answer = await way.api(vaultRequest(server, method, path, body, query))
     return vaultSaid(answer, server, { method, path: `${path}${query}` })
   }

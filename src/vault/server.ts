@@ -59,6 +59,13 @@ export function sameServer(a: VaultServer, b: VaultServer): boolean {
   return a.address === b.address && (a.namespace ?? '') === (b.namespace ?? '')
 }
 
+/** Why a path is none: servers and all between take such parts out, and what is left is another path. */
+export function oddPath(path: string): string | undefined {
+  return /(^|\/)\.{1,2}(\/|$)|\/\//.test(path)
+    ? `${path} is no path of a server: a part of it is empty, \`.\` or \`..\``
+    : undefined
+}
+
 /** @param path below /v1/, each part as it is: `kv/data/app one`. A query may follow behind it. */
 export function vaultRequest(
   server: VaultServer,

@@ -41,7 +41,15 @@ export { type VaultState, vaultState } from './ready.ts'
 export { isGood, type VaultSaid } from './said.ts'
 export { probeOf, sealIn } from './seal.ts'
 export { noSecret, type Secret, sameData, secretEffects, vaultSecret } from './secrets.ts'
-export { isRefused, type Refused, sameServer, type VaultServer, vaultRequest, vaultServerParams } from './server.ts'
+export {
+  isRefused,
+  oddPath,
+  type Refused,
+  sameServer,
+  type VaultServer,
+  vaultRequest,
+  vaultServerParams,
+} from './server.ts'
 export { serverEnd } from './server-end.ts'
 export { productText, refusal, unusable, type VaultStatus, vaultStatus } from './status.ts'
 export { type DataPlace, leftBehind, placeIn } from './storage.ts'

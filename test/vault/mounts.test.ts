@@ -144,6 +144,14 @@ async function refusals(bao: Bao): Promise<void> {
   assert.match(await why({ default_lease_ttl: 'soon' }), /no duration: soon/)
   assert.match(await why({ version: 2, type: 'pki' }), /`version` is of `type: kv` only/)
   assert.match(await why({ path: 'a/b', token_type: 'batch' }), /needs `auth: true`/)
+  assert.match(await why({ default_lease_ttl: '2h', max_lease_ttl: '1h' }), /longer than `max_lease_ttl`/)
+  for (const path of ['a//b', '../x', 'a/.']) assert.match(await why({ path }), /is no path of a server/)
+  await apply(bao, [mount({ path: 'outer/one', type: 'kv' })])
+  assert.match(await why({ path: 'outer/one/in' }), /nothing can be mounted at outer\/one\/in\/: outer\/one\/ is there/)
+  assert.match(await why({ path: 'outer' }), /nothing can be mounted at outer\/: outer\/one\/ is there/)
+  assert.match(await why({ path: 'sys', recreate: true }), /sys\/ is the server's own and stays as it is: `type`/)
+  assert.match(await why({ path: 'cubbyhole', state: 'absent', force: true }), /own and can't be removed/)
+  assert.match(await why({ path: 'token', auth: true, state: 'absent', force: true }), /own and can't be removed/)
   const known = process.env.VAULT_TOKEN
   delete process.env.VAULT_TOKEN
   assert.match(await why({ token: '' }), /there is no token/)

@@ -78,6 +78,38 @@ async function secrets(bao: Bao): Promise<void> {
   )
   assert.match(await why({ engine_mount_point: 'transit' }), /the engine at transit\/ is transit, not kv/)
   assert.match(await why({ engine_mount_point: 'plain', cas: 1 }), /`cas` needs a versioned engine/)
+  assert.match(await why({ engine_mount_point: 'plain' }), /plain\/x can't be empty/)
+}
+
+/** What is read back is what was written, or it is not written. */
+async function oddSecrets(bao: Bao): Promise<void> {
+  await apply(bao, mounts)
+  const long = `canary-${'long'.repeat(25_000)}`
+  const data = { none: null, in: { none: null, list: [null, 1.5, false] }, '': '', long, text: `\${x} \u0000"'` }
+  assert.equal(await converges(bao, [secret({ path: 'odd', data })]), ['changed write kv/odd (none, in, , long, text)'])
+  assert.equal((await bao.ask('GET', 'kv/data/odd')).data.data.data, data)
+  const why = async (params: object) => {
+    const text = playOf(bao, [secret({ path: 'odd', ...params })])
+    const [checked, applied] = [await run('check', text), await run('apply', text)]
+    assert.equal(lines(checked), lines(applied))
+    return applied.tasks[0]!.message!
+  }
+  for (const number of ['12345678901234567890', '.nan', '-.inf', '-0'])
+    assert.match(await ofNumber(bao, number), /`a\.n` is no text or number/)
+  assert.match(await why({ data: { half: 'half\ud800' } }), /`half` is no text or number/)
+  await fetch(`${bao.address}/v1/kv/data/theirs`, {
+    method: 'POST',
+    headers: { 'x-vault-token': bao.rootToken },
+    body: '{"data":{"n":12345678901234567890}}',
+  })
+  assert.match(await why({ path: 'theirs', data: { a: '1' }, patch: true }), /`n` is no text or number/)
+  for (const path of ['a//b', 'a/../b', './a', '..'])
+    assert.match(await why({ path, data: { a: '1' } }), /is no path of a server/)
+}
+
+async function ofNumber(bao: Bao, number: string): Promise<string> {
+  const text = playOf(bao, [secret({ path: 'odd', data: { a: { n: 'NUMBER' } } })]).replace('"NUMBER"', number)
+  return (await run('apply', text)).tasks[0]!.message!
 }
 
 /** A token that may only what its policy says: it can't list engines. */
@@ -108,6 +140,12 @@ async function policies(bao: Bao): Promise<void> {
   const bad = (await apply(bao, [policy({ policy: 'path "b {' })])).tasks[0]!
   assert.match(bad.message!, /change policy p: http.* answers 400: failed to parse policy/)
   assert.equal(await converges(bao, [policy({ state: 'absent' })]), ['changed remove policy p'])
+  const spaced = { name: '/Team/A b%41?', policy: 'path "b" { capabilities = ["read"] }' }
+  assert.match((await apply(bao, [policy(spaced)])).tasks[0]!.message!, /is no path of a server/)
+  assert.equal(await converges(bao, [policy({ ...spaced, name: 'Team/A b%41?' })]), [
+    'changed make policy team/a b%41?',
+  ])
+  assert.match((await apply(bao, [policy({ policy: '' })])).tasks[0]!.message!, /the text of the policy is empty/)
   const root = (await apply(bao, [policy({ name: 'root', policy: 'x' })])).tasks[0]!
   assert.match(root.message!, /server's own/)
 }
@@ -128,6 +166,18 @@ async function keys(bao: Bao): Promise<void> {
   const kept = (await apply(bao, [key({ state: 'absent' })])).tasks[0]!
   assert.match(kept.message!, /what it encrypted could never be read again/)
   assert.equal(await converges(bao, [key({ state: 'absent', force: true })]), ['changed delete key k of transit/'])
+  for (const [params, why] of [
+    [{ min_decryption_version: 2 }, /`min_decryption_version` is 2, and the newest version of the key k is 1/],
+    [{ auto_rotate_period: '30m' }, /an hour at least/],
+    [{ convergent_encryption: true }, /needs `derived: true`/],
+  ] as const)
+    assert.match((await apply(bao, [key(params)])).tasks[0]!.message!, why)
+  assert.is((await bao.ask('GET', 'transit/keys/k')).status, 404)
+  assert.equal(await converges(bao, [key({ name: 'mac', type: 'hmac', key_size: 48 })]), [
+    'changed make key mac in transit/ (hmac)',
+  ])
+  const other = (await apply(bao, [key({ name: 'mac', type: 'hmac', key_size: 32 })])).tasks[0]!
+  assert.match(other.message!, /`key_size` is 48, not 32/)
   const bad = (await apply(bao, [key({ type: 'nope' })])).tasks[0]!
   assert.match(bad.message!, /answers 400: unknown key type nope/)
 }
@@ -137,6 +187,7 @@ baoSuite(
   [
     ['all of it from nothing, in one pass', fromNothing],
     ['secrets of both versions', secrets],
+    ['secrets that are not read back as they are written', oddSecrets],
     ['a token that may little', narrow],
     ['policies', policies],
     ['transit keys', keys],
