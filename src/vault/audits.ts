@@ -1,8 +1,7 @@
 import type { Effect } from '../host/effect.ts'
 import { type Read, read } from '../host/read.ts'
-import { dataDifference } from '../host/reads/api.ts'
-import { vaultEffect, vaultKind } from './kind.ts'
-import { isGood } from './said.ts'
+import { pathsDifference, vaultEffect, vaultKind } from './kind.ts'
+import { isGood, noAnswer } from './said.ts'
 import { isRefused, type Refused, type VaultServer } from './server.ts'
 
 export interface AuditDevice {
@@ -21,7 +20,7 @@ const auditKind = vaultKind<{ readonly server: VaultServer }, AuditDevices>({
   answer: async (_, ask) => {
     const said = await ask('GET', 'sys/audit')
     if (isRefused(said)) return said
-    if (!isGood(said)) return { refused: `it answers ${said.status}: ${said.errors}` }
+    if (!isGood(said)) return noAnswer(said)
     const devices = Object.entries(said.data).filter(([path, data]) => path.endsWith('/') && typeof data === 'object')
     return new Map(
       devices.map(([path, data]) => {
@@ -36,15 +35,7 @@ const auditKind = vaultKind<{ readonly server: VaultServer }, AuditDevices>({
       }),
     )
   },
-  difference: (predicted, actual) => {
-    for (const path of new Set([...predicted.keys(), ...actual.keys()])) {
-      const [p, a] = [predicted.get(path), actual.get(path)]
-      if (!p || !a) return `${path}/ ${a ? 'is there' : 'is not there'}`
-      const found = dataDifference(p, a, `${path}/`)
-      if (found !== undefined) return found
-    }
-    return undefined
-  },
+  difference: pathsDifference,
 })
 
 export function vaultAudits(server: VaultServer): Read<AuditDevices | Refused> {

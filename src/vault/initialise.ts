@@ -4,7 +4,7 @@ import { type OpenStore, openStore, StoreError, type StorePlace } from '../secre
 import { type KeptKeys, printKeys } from './kept-keys.ts'
 import { asking } from './kind.ts'
 import { isUp, settled, stateShown, type VaultState } from './ready.ts'
-import { errorsIn } from './said.ts'
+import { answered, errorsIn, textsIn } from './said.ts'
 import { anonymous, isRefused, type VaultServer, vaultRequest } from './server.ts'
 import { begunAnew } from './store-words.ts'
 
@@ -158,8 +158,6 @@ function keysIn(answer: ApiAnswer, order: InitOrder): KeptKeys | undefined {
   }
 }
 
-const textsIn = (list: unknown): string[] => (Array.isArray(list) ? list.map(String) : [])
-
 const elsewhere = ({ path }: StorePlace) =>
   `its keys went to whoever did that, not to ${path}; run this again: it is left as it is`
 
@@ -169,33 +167,32 @@ const wayOut = (storage: string) =>
 /** It gave no keys: what that means its own word tells, not the status of its answer. */
 async function withoutKeys(order: InitOrder, answer: ApiAnswer, way: Way, store: OpenStore): Promise<CallEnd> {
   const { server } = order
-  const reply = 'unreachable' in answer ? undefined : errorsIn(answer.body)
-  const answered =
-    'unreachable' in answer ? answer.unreachable : `it answers ${answer.status}${reply === '' ? '' : `: ${reply}`}`
+  const errors = 'unreachable' in answer ? '' : errorsIn(answer.body)
+  const came = 'unreachable' in answer ? answer.unreachable : `it ${answered({ ...answer, errors })}`
   // it may still be at it
   const now = await isInitialised(server, way, 'unreachable' in answer && answer.sent)
   if (now === false) {
     await store.abandon()
     return failure(
-      `${server.address} was not initialised, nothing happened: ${answered}`,
+      `${server.address} was not initialised, nothing happened: ${came}`,
       'correct that, and run this again',
     )
   }
   if (now !== true) {
     await store.leave()
     return failure(
-      `whether ${server.address} was initialised is not known: ${answered}; since then ${now.unclear}`,
+      `whether ${server.address} was initialised is not known: ${came}; since then ${now.unclear}`,
       'run this again once it answers: it will say so',
     )
   }
-  if (reply !== undefined && /already initiali[sz]ed/i.test(reply)) {
+  if (/already initiali[sz]ed/i.test(errors)) {
     await store.abandon()
     return failure(`${server.address} was initialised by somebody else at the same moment`, elsewhere(order.store))
   }
   await store.leave()
   const state = await settled(server, way, 0, () => true)
   return failure(
-    `${server.address} is initialised now, and its keys are lost: nobody was handed them, and nobody can be (${answered})`,
+    `${server.address} is initialised now, and its keys are lost: nobody was handed them, and nobody can be (${came})`,
     wayOut(isRefused(state) ? '' : state.storage),
   )
 }
@@ -259,8 +256,7 @@ async function unseal(server: VaultServer, { keys, threshold }: KeptKeys, way: W
   for (const key of keys.slice(0, threshold)) {
     const told = await ask('PUT', 'sys/unseal', { key })
     if (isRefused(told)) return `${server.address} could not be unsealed: ${told.refused}`
-    if (told.status !== 200)
-      return `${server.address} does not take an unseal key: it answers ${told.status}: ${told.errors}`
+    if (told.status !== 200) return `${server.address} does not take an unseal key: it ${answered(told)}`
     if (told.data.sealed === false) return undefined
   }
   // one that joins a cluster is unsealed a little later

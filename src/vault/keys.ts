@@ -5,7 +5,7 @@ import { dataDifference } from '../host/reads/api.ts'
 import type { CallStep } from '../host/step.ts'
 import { contentsEffect } from './contents.ts'
 import { type Ask, vaultEffect, vaultKind, vaultStep } from './kind.ts'
-import { isGood, type VaultSaid } from './said.ts'
+import { isGood, noAnswer, type VaultSaid } from './said.ts'
 import { isRefused, type Refused, type VaultServer } from './server.ts'
 
 /** A key of a transit engine, under the server's own names; empty where there is none. */
@@ -25,7 +25,7 @@ export const keyKind = vaultKind<KeyQuestion, TransitKey>({
     const said = await ask('GET', `${mount}/keys/${name}`)
     if (isRefused(said)) return said
     if (said.status === 404) return {}
-    return isGood(said) ? said.data : { refused: `it answers ${said.status}: ${said.errors}` }
+    return isGood(said) ? said.data : noAnswer(said)
   },
   difference: (predicted, actual) => {
     if (Object.keys(predicted).length === 0) return actual.type === undefined ? undefined : 'it is there'

@@ -3,12 +3,12 @@ import type { Plan, Settled } from '../contract.ts'
 import type { Way } from '../host/channel.ts'
 import { callsUnknown, type Effect } from '../host/effect.ts'
 import { type CallKind, read } from '../host/read.ts'
-import { apiKind } from '../host/reads/api.ts'
+import { apiKind, dataDifference } from '../host/reads/api.ts'
 import type { CallStep, Need, StepEnd } from '../host/step.ts'
 import { Unknown } from '../unknown.ts'
 import { denialOf, explained, mayDo } from './denial.ts'
 import { hsmWords } from './hsm-words.ts'
-import { isGood, type VaultSaid, vaultSaid } from './said.ts'
+import { answered, isGood, type VaultSaid, vaultSaid } from './said.ts'
 import { type Asked, isRefused, oddPath, type Refused, sameServer, type VaultServer, vaultRequest } from './server.ts'
 
 /** Asks a server for one thing. */
@@ -54,6 +54,20 @@ export function vaultKind<Q extends About, A>(kind: {
       return isRefused(predicted) ? 'it answers' : kind.difference(predicted, actual)
     },
   }
+}
+
+/** How what stands by path differs from what was predicted. */
+export function pathsDifference(
+  predicted: ReadonlyMap<string, object>,
+  actual: ReadonlyMap<string, object>,
+): string | undefined {
+  for (const path of new Set([...predicted.keys(), ...actual.keys()])) {
+    const [p, a] = [predicted.get(path), actual.get(path)]
+    if (!p || !a) return `${path}/ ${a ? 'is there' : 'is not there'}`
+    const found = dataDifference(p, a, `${path}/`)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 /** What a step makes of the answers to questions of a kind: exactly known at this server, whoever asks; unknown at others,
@@ -115,8 +129,7 @@ export function vaultStep(
         const { refused, hint } = await explained(said, server, way)
         return { ok: false, why: refused, output: Buffer.from(JSON.stringify({ hint })) }
       }
-      const why = `${server.address} answers ${said.status}${said.errors === '' ? '' : `: ${said.errors}`}`
-      if (!isGood(said)) return { ok: false, why }
+      if (!isGood(said)) return { ok: false, why: `${server.address} ${answered(said)}` }
       return { ok: true, output: Buffer.from(JSON.stringify(said.warnings)) }
     },
   }

@@ -1,12 +1,11 @@
 import { callsUnknown, type Effect } from '../host/effect.ts'
 import { type Read, read } from '../host/read.ts'
-import { dataDifference } from '../host/reads/api.ts'
 import type { CallStep } from '../host/step.ts'
 import { contentsKind } from './contents.ts'
 import { featuresKind } from './features.ts'
 import { keyKind } from './keys.ts'
-import { type Ask, rightTo, vaultEffect, vaultKind, vaultStep } from './kind.ts'
-import { isGood, type VaultSaid } from './said.ts'
+import { type Ask, pathsDifference, rightTo, vaultEffect, vaultKind, vaultStep } from './kind.ts'
+import { isGood, noAnswer, type VaultSaid } from './said.ts'
 import { noSecret, secretKind } from './secrets.ts'
 import { isRefused, type Refused, type VaultServer } from './server.ts'
 
@@ -52,18 +51,10 @@ const mountsKind = vaultKind<Question, Mounts>({
   answer: async ({ auth }, ask) => {
     const said = await ask('GET', auth ? 'sys/auth' : 'sys/mounts')
     if (isRefused(said)) return said
-    if (!isGood(said)) return { refused: `it answers ${said.status}: ${said.errors}` }
+    if (!isGood(said)) return noAnswer(said)
     return new Map(Object.entries(said.data).flatMap(([path, data]) => mountOf(path, data)))
   },
-  difference: (predicted, actual) => {
-    for (const path of new Set([...predicted.keys(), ...actual.keys()])) {
-      const [p, a] = [predicted.get(path), actual.get(path)]
-      if (!p || !a) return `${path}/ ${a ? 'is there' : 'is not there'}`
-      const found = dataDifference(p, a, `${path}/`)
-      if (found !== undefined) return found
-    }
-    return undefined
-  },
+  difference: pathsDifference,
 })
 
 /** All that is mounted. */

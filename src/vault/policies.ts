@@ -1,7 +1,7 @@
 import { callsUnknown, type Effect } from '../host/effect.ts'
 import { type Read, read } from '../host/read.ts'
 import { rightKind, vaultEffect, vaultKind } from './kind.ts'
-import { isGood } from './said.ts'
+import { isGood, noAnswer } from './said.ts'
 import { isRefused, type Refused, type VaultServer } from './server.ts'
 
 interface Question {
@@ -22,7 +22,7 @@ const policyKind = vaultKind<Question, Policy>({
     const said = await ask('GET', `sys/policies/acl/${name}`)
     if (isRefused(said)) return said
     if (said.status === 404) return { text: undefined }
-    return isGood(said) ? { text: String(said.data.policy) } : { refused: `it answers ${said.status}: ${said.errors}` }
+    return isGood(said) ? { text: String(said.data.policy) } : noAnswer(said)
   },
   difference: (p, a) =>
     p.text === a.text ? undefined : a.text === undefined ? 'it is not there' : 'its text is another',

@@ -41,9 +41,16 @@ export function vaultSaid(answer: ApiAnswer, server: VaultServer, asked?: Asked)
   return { status, data: data as VaultSaid['data'], warnings: textsIn(all.warnings), errors }
 }
 
+/** `answers 502: its errors`. */
+export const answered = ({ status, errors }: Pick<VaultSaid, 'status' | 'errors'>) =>
+  `answers ${status}${errors === '' ? '' : `: ${errors}`}`
+
+/** It is no answer to what was asked. */
+export const noAnswer = (said: VaultSaid): Refused => ({ refused: `it ${answered(said)}` })
+
 export const isGood = (said: VaultSaid) => said.status >= 200 && said.status < 300
 
-const textsIn = (list: unknown): string[] => (Array.isArray(list) ? list.map(String) : [])
+export const textsIn = (list: unknown): string[] => (Array.isArray(list) ? list.map(String) : [])
 
 /** The errors in an answer, without what Go and plugins put around them. */
 export function errorsIn(body: unknown): string {

@@ -4,7 +4,7 @@ import { type Read, read } from '../host/read.ts'
 import { dataDifference } from '../host/reads/api.ts'
 import { contentsEffect } from './contents.ts'
 import { vaultEffect, vaultKind } from './kind.ts'
-import { isGood } from './said.ts'
+import { isGood, noAnswer } from './said.ts'
 import { isRefused, type Refused, type VaultServer } from './server.ts'
 
 /** What is at a path of a kv engine. */
@@ -32,11 +32,11 @@ export const secretKind = vaultKind<Question, Secret>({
     const said = await ask('GET', version === 2 ? `${mount}/data/${path}` : `${mount}/${path}`)
     if (isRefused(said)) return said
     if (version === 1)
-      return said.status === 404 ? noSecret : isGood(said) ? { data: said.data, version: 0 } : odd(said)
+      return said.status === 404 ? noSecret : isGood(said) ? { data: said.data, version: 0 } : noAnswer(said)
     // a version that was deleted answers 404, and says which one it was
     const { metadata, data } = said.data as { metadata?: { version?: number }; data?: Secret['data'] | null }
     if (isGood(said) || metadata) return { data: data ?? undefined, version: metadata?.version ?? 0 }
-    return said.status === 404 ? noSecret : odd(said)
+    return said.status === 404 ? noSecret : noAnswer(said)
   },
   difference: (p, a) => {
     if (p.data === undefined || a.data === undefined)
@@ -49,10 +49,6 @@ export const secretKind = vaultKind<Question, Secret>({
       ? dataDifference(p.version, a.version, 'its version')
       : 'its data is not what was written'
   },
-})
-
-const odd = (said: { status: number; errors: string }): Refused => ({
-  refused: `it answers ${said.status}: ${said.errors}`,
 })
 
 export function vaultSecret(server: VaultServer, mount: string, path: string, version: 1 | 2): Read<Secret | Refused> {

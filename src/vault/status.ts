@@ -1,7 +1,7 @@
 import type { Failure } from '../contract.ts'
 import { type Read, read } from '../host/read.ts'
 import { vaultKind } from './kind.ts'
-import type { VaultSaid } from './said.ts'
+import { answered, type VaultSaid } from './said.ts'
 import { anonymous, isRefused, type Refused, type VaultServer } from './server.ts'
 
 /** What a server says of itself, without a token. */
@@ -55,15 +55,15 @@ const statusKind = vaultKind<{ readonly server: VaultServer }, VaultStatus>({
 })
 
 /** What answers, and does not say whether it is sealed. */
-export function noServer({ status, errors }: VaultSaid, { address }: VaultServer): Refused {
+export function noServer(said: VaultSaid, { address }: VaultServer): Refused {
   // so do both where they run to have their storage mended
-  if (status === 404 && errors === '404 page not found')
+  if (said.status === 404 && said.errors === '404 page not found')
     return {
       refused: `what answers at ${address} is neither Vault nor OpenBao, or runs in recovery mode (\`server -recovery\`): it answers 404`,
       hint: 'check `address`; one that runs in recovery mode is started without it when its storage is mended',
     }
   return {
-    refused: `what answers at ${address} is neither Vault nor OpenBao: it answers ${status}${errors === '' ? '' : `: ${errors}`}`,
+    refused: `what answers at ${address} is neither Vault nor OpenBao: it ${answered(said)}`,
     hint: 'check `address`, and whether it needs https',
   }
 }

@@ -4,7 +4,7 @@ import type { Way } from '../host/channel.ts'
 import { type CallKind, type Read, read } from '../host/read.ts'
 import { ConnectError } from '../transport/stream.ts'
 import { vaultKind } from './kind.ts'
-import { errorsIn, isGood, vaultSaid } from './said.ts'
+import { answered, errorsIn, isGood, vaultSaid } from './said.ts'
 import { anonymous, isRefused, type Refused, type VaultServer, vaultRequest } from './server.ts'
 import { unusable, type VaultStatus, vaultStatus } from './status.ts'
 
@@ -41,7 +41,7 @@ async function lookAt({ server }: Question, way: Way): Promise<Look | Refused> {
   if (said.status >= 400 && said.status < 500 && said.status !== 429) return { holds: undefined }
   if (!isGood(said))
     return {
-      refused: `${server.address} does not say whether the token is a wrapping token: it answers ${said.status}${said.errors === '' ? '' : `: ${said.errors}`}`,
+      refused: `${server.address} does not say whether the token is a wrapping token: it ${answered(said)}`,
       hint: 'it was not used; run this again',
     }
   const { creation_path: holds = '', creation_time, creation_ttl } = said.data
@@ -167,6 +167,6 @@ async function unwrap(question: UnwrapQuestion, way: Way, tries: number): Promis
       hint: stolen,
     }
   return {
-    refused: `the token could not be unwrapped: ${server.address} answers ${status}${errors === '' ? '' : `: ${errors}`}`,
+    refused: `the token could not be unwrapped: ${server.address} ${answered({ status, errors })}`,
   }
 }
