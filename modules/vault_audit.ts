@@ -1,18 +1,18 @@
 import {
   type AuditDevice,
   auditEffects,
+  barePath,
   defineModule,
   type Failure,
   fail,
   isRefused,
   knownLocals,
-  noToken,
   type Params,
   productText,
   refusal,
   rightTo,
   type Step,
-  unusable,
+  unaskable,
   type VaultServer,
   type VaultStatus,
   vaultAudits,
@@ -79,10 +79,10 @@ export default defineModule({
   },
   plan: (p, a, context) => {
     const server = vaultServer(p, a, context)
-    const no = unusable(a.status, server) ?? (server.token === undefined ? noToken(p, a) : undefined)
+    const no = unaskable(p, a, server)
     if (no) return no
     if (isRefused(a.now)) return refusal(a.now)
-    const path = (p.path ?? p.type).replace(/^\/+|\/+$/g, '')
+    const path = barePath(p.path ?? p.type)
     const planned = planFor(p, server, path, a.now!.get(path), a.status as VaultStatus)
     if (!Array.isArray(planned)) return planned as Failure
     return { steps: planned, result: { path }, settle: vaultSettled(planned) }

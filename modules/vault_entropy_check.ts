@@ -1,4 +1,5 @@
 import {
+  barePath,
   defineModule,
   type Failure,
   fail,
@@ -6,10 +7,9 @@ import {
   isRefused,
   knownLocals,
   noEntropy,
-  noToken,
   type Params,
   refusal,
-  unusable,
+  unaskable,
   type VaultFeatures,
   type VaultStatus,
   vaultFeatures,
@@ -67,7 +67,7 @@ export default defineModule({
   },
   plan: (p, a, context) => {
     const server = vaultServer(p, a, context)
-    const no = unusable(a.status, server) ?? (server.token === undefined ? noToken(p, a) : undefined)
+    const no = unaskable(p, a, server)
     if (no) return no
     const mount = mountOf(p)
     if (isRefused(a.mounts)) return refusal(a.mounts)
@@ -91,7 +91,7 @@ export default defineModule({
   },
 })
 
-const mountOf = (p: P) => p.engine_mount_point.replace(/^\/+|\/+$/g, '')
+const mountOf = (p: P) => barePath(p.engine_mount_point)
 
 function failureOf(status: VaultStatus, features: VaultFeatures): Failure | undefined {
   if (features.trouble !== undefined)

@@ -1,4 +1,5 @@
 import {
+  barePath,
   defineModule,
   type Failure,
   fail,
@@ -10,13 +11,12 @@ import {
   mountEffects,
   noEntropy,
   noSealWrap,
-  noToken,
   oddPath,
   type Params,
   parseDuration,
   refusal,
   type Step,
-  unusable,
+  unaskable,
   type VaultFeatures,
   type VaultServer,
   type VaultStatus,
@@ -119,7 +119,7 @@ export default defineModule({
   },
   plan: (p, a, context) => {
     const server = vaultServer(p, a, context)
-    const no = wrongParams(p) ?? unusable(a.status, server) ?? (server.token === undefined ? noToken(p, a) : undefined)
+    const no = wrongParams(p) ?? unaskable(p, a, server)
     if (no) return no
     if (isRefused(a.mounts)) return refusal(a.mounts)
     const path = pathOf(p)
@@ -136,7 +136,7 @@ export default defineModule({
   },
 })
 
-const pathOf = ({ path }: P) => path.replace(/^\/+|\/+$/g, '')
+const pathOf = ({ path }: P) => barePath(path)
 
 /** `kv-v2` is a kv with a version. */
 function typeOf({ type }: P): string | undefined {

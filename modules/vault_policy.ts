@@ -4,11 +4,10 @@ import {
   isRefused,
   knownLocals,
   localFile,
-  noToken,
   policyEffects,
   refusal,
   rightTo,
-  unusable,
+  unaskable,
   vaultLocals,
   vaultParams,
   vaultPolicy,
@@ -60,7 +59,7 @@ export default defineModule({
     if (name === 'root') return fail("the policy `root` is the server's own and can't be changed")
     if (p.state === 'present' && !text)
       return fail(text === '' ? 'the text of the policy is empty' : '`policy` or `src` is needed')
-    const no = unusable(a.status, server) ?? (server.token === undefined ? noToken(p, a) : undefined)
+    const no = unaskable(p, a, server)
     if (no) return no
     if (isRefused(a.now)) return refusal(a.now)
     const before = a.now?.text

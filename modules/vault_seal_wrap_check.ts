@@ -1,5 +1,6 @@
 import {
   atRest,
+  barePath,
   canary,
   defineModule,
   type Failure,
@@ -9,12 +10,11 @@ import {
   knownLocals,
   kvVersion,
   type Mounts,
-  noToken,
   type Params,
   productText,
   refusal,
   UnknownValue,
-  unusable,
+  unaskable,
   type VaultStatus,
   vaultLocals,
   vaultMounts,
@@ -73,12 +73,12 @@ export default defineModule({
   },
   plan: (p, a, context) => {
     const server = vaultServer(p, a, context)
-    const no = unusable(a.status, server) ?? (server.token === undefined ? noToken(p, a) : undefined)
+    const no = unaskable(p, a, server)
     if (no) return no
     if (isRefused(a.mounts)) return refusal(a.mounts)
     const status = a.status as VaultStatus
     const mounts = a.mounts!
-    const [plain, wrapped] = [trimmed(p.plain), trimmed(p.wrapped)]
+    const [plain, wrapped] = [barePath(p.plain), barePath(p.wrapped)]
     const wrong = wrongMounts(p, mounts, status)
     if (wrong) return wrong
     const files = [plain, wrapped].map((m) => `${p.storage_path}/logical/${uuidOf(mounts, m)}/_${canary.name}`)
@@ -110,12 +110,10 @@ function uuidOf(mounts: Mounts, path: string): string {
   return uuid
 }
 
-const trimmed = (path: string) => path.replace(/^\/+|\/+$/g, '')
-
 function wrongMounts(p: P, mounts: Mounts, status: VaultStatus): Failure | undefined {
   for (const [path, wraps] of [
-    [trimmed(p.plain), false],
-    [trimmed(p.wrapped), true],
+    [barePath(p.plain), false],
+    [barePath(p.wrapped), true],
   ] as const) {
     const at = mounts.get(path)
     if (!at)

@@ -1,4 +1,5 @@
 import {
+  barePath,
   defineModule,
   type Failure,
   fail,
@@ -7,7 +8,6 @@ import {
   kvVersion,
   type Mounts,
   noSecret,
-  noToken,
   type Params,
   type Refused,
   refusal,
@@ -15,7 +15,7 @@ import {
   type Secret,
   sameData,
   secretEffects,
-  unusable,
+  unaskable,
   type VaultServer,
   vaultLocals,
   vaultMounts,
@@ -103,7 +103,7 @@ export default defineModule({
   plan: (p, a, context) => {
     const server = vaultServer(p, a, context)
     if (p.state === 'present' && p.data === undefined) return fail('`data` is needed: what is to be there?')
-    const no = unusable(a.status, server) ?? (server.token === undefined ? noToken(p, a) : undefined)
+    const no = unaskable(p, a, server)
     if (no) return no
     const version = p.version ?? versionIn(a.mounts!, p)
     if (typeof version !== 'number') return version
@@ -115,9 +115,8 @@ export default defineModule({
   },
 })
 
-const trimmed = (path: string) => path.replace(/^\/+|\/+$/g, '')
-const mountOf = (p: P) => trimmed(p.engine_mount_point)
-const pathOf = (p: P) => trimmed(p.path)
+const mountOf = (p: P) => barePath(p.engine_mount_point)
+const pathOf = (p: P) => barePath(p.path)
 
 /** The values in it that are hidden wherever they come up. What is as short as a word of any text is not shown by this
  * module, and would hide too much elsewhere. */

@@ -1,5 +1,6 @@
 import {
   type Ask,
+  barePath,
   defineModule,
   type Failure,
   fail,
@@ -7,7 +8,6 @@ import {
   keyEffects,
   knownLocals,
   type Mounts,
-  noToken,
   type Params,
   parseDuration,
   type Refused,
@@ -15,7 +15,7 @@ import {
   rightTo,
   type Step,
   type TransitKey,
-  unusable,
+  unaskable,
   type VaultServer,
   vaultKey,
   vaultLocals,
@@ -93,7 +93,7 @@ export default defineModule({
   },
   plan: (p, a, context) => {
     const server = vaultServer(p, a, context)
-    const no = unusable(a.status, server) ?? (server.token === undefined ? noToken(p, a) : undefined)
+    const no = unaskable(p, a, server)
     if (no) return no
     if (p.auto_rotate_period !== undefined && rotation(p) === undefined)
       return fail(`\`auto_rotate_period\` is no duration: ${p.auto_rotate_period}`, { hint: 'as `720h`, or seconds' })
@@ -114,7 +114,7 @@ export default defineModule({
   },
 })
 
-const mountOf = (p: P) => p.engine_mount_point.replace(/^\/+|\/+$/g, '')
+const mountOf = (p: P) => barePath(p.engine_mount_point)
 
 /** A token that may not list engines may use one all the same. */
 function wrongMount(mounts: Mounts | Refused, p: P): (Failure & { absent: boolean }) | undefined {

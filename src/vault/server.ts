@@ -59,6 +59,9 @@ export function sameServer(a: VaultServer, b: VaultServer): boolean {
   return a.address === b.address && (a.namespace ?? '') === (b.namespace ?? '')
 }
 
+/** A path without slashes around it. */
+export const barePath = (path: string) => path.replace(/^\/+|\/+$/g, '')
+
 /** Why a path is none: servers and all between take such parts out, and what is left is another path. */
 export function oddPath(path: string): string | undefined {
   return /(^|\/)\.{1,2}(\/|$)|\/\//.test(path)

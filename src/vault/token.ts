@@ -5,7 +5,7 @@ import { type Stored, stored } from '../secrets/stored.ts'
 import { ifKnown } from '../unknown.ts'
 import { type KeptKeys, keptKeys } from './kept-keys.ts'
 import { isRefused, type Refused, type TokenOrigin, type VaultServer, vaultServerParams } from './server.ts'
-import { refusal } from './status.ts'
+import { refusal, unusable, type VaultStatus } from './status.ts'
 import { type Look, noTokenIn, vaultUnwrap, vaultWrapping } from './wrapping.ts'
 
 // Who asks a server: the one place that tokens come from.
@@ -161,6 +161,15 @@ function storeOrigin(store: string, { address, host, at }: KeptKeys): TokenOrigi
     otherwise: `: the store is of another server${of.length === 0 ? '' : ` (it was written ${of.join(' ')})`}, or that token was revoked`,
     hint: `name the store that vault_init wrote for this server, or leave \`store\` out and give a token; a server whose storage was emptied since is another one`,
   }
+}
+
+/** Why nothing can be asked of a server with the token that there is; undefined where it can. */
+export function unaskable(
+  p: Params,
+  a: Locals & { readonly status: VaultStatus | Refused },
+  server: VaultServer,
+): Failure | undefined {
+  return unusable(a.status, server) ?? (server.token === undefined ? noToken(p, a) : undefined)
 }
 
 /** Why there is no token. */

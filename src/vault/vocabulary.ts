@@ -42,6 +42,7 @@ export { isGood, type VaultSaid } from './said.ts'
 export { probeOf, sealIn } from './seal.ts'
 export { noSecret, type Secret, sameData, secretEffects, vaultSecret } from './secrets.ts'
 export {
+  barePath,
   isRefused,
   oddPath,
   type Refused,
@@ -53,5 +54,14 @@ export {
 export { serverEnd } from './server-end.ts'
 export { productText, refusal, unusable, type VaultStatus, vaultStatus } from './status.ts'
 export { type DataPlace, leftBehind, placeIn } from './storage.ts'
-export { knownLocals, knownTrust, noToken, vaultLocals, vaultParams, vaultServer, vaultTrust } from './token.ts'
+export {
+  knownLocals,
+  knownTrust,
+  noToken,
+  unaskable,
+  vaultLocals,
+  vaultParams,
+  vaultServer,
+  vaultTrust,
+} from './token.ts'
 export { vouchedBy } from './vouched.ts'
