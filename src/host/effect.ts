@@ -169,15 +169,19 @@ function entryAfter(e: Entry, real: string, change: PathChange, unknown: Unknown
     const spot = spotAfter(e, real, change)
     if (!spot) return unknown
     const kept = change.to === 'attributes' || (e.real !== real && change.to === 'directory')
-    return { ...e, ...spot, leads: kept ? e.leads : undefined }
+    return kept ? behindAfter({ ...e, ...spot }, real, change, unknown) : { ...e, ...spot, leads: undefined }
   }
-  if (e.leads && isWithin(e.leads.real, real)) {
-    const leads = spotAfter(e.leads, real, change)
-    return leads ? { ...e, leads } : unknown
-  }
+  if (e.leads && isWithin(e.leads.real, real)) return behindAfter(e, real, change, unknown)
   if (change.to === 'attributes') return e.stat?.id !== undefined && e.stat.id === change.id ? unknown : e
   const stat = e.real === parentOf(real) && e.stat ? timeless(e.stat) : e.stat
   return stat === e.stat ? e : { ...e, stat }
+}
+
+/** A link may lead to where something changes, also to a directory that it is in itself. */
+function behindAfter(e: Entry, real: string, change: PathChange, unknown: Unknown): Entry | Unknown {
+  if (!e.leads || !isWithin(e.leads.real, real)) return e
+  const leads = spotAfter(e.leads, real, change)
+  return leads ? { ...e, leads } : unknown
 }
 
 /** A directory in which something came or went. */

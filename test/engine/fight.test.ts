@@ -41,6 +41,21 @@ test('who only came into the same directory later is not named', async () => {
   assert.match(warnings[0]!, /task "one" .* and task "two"/)
 })
 
+test('a link into the directory that it is in shows what that becomes', async () => {
+  const at = `${scratch}/around`
+  const play = `- hosts: all
+  tasks:
+    - { name: outer, file: { path: ${at}, state: directory, mode: '0755' } }
+`
+  await run('apply', play)
+  const link = `${play}    - { name: link, file: { path: ${at}/self, src: ., state: link } }
+    - { name: by it, file: { path: ${at}/self, state: directory, mode: '0700' } }
+`
+  const { warnings } = await run('check', link)
+  assert.is(warnings.length, 1, 'the directory itself is fought over, and nothing else')
+  assert.match(warnings[0]!, /task "outer" .* and task "by it"/)
+})
+
 test('under --strict they are a failure', async () => {
   const { recap } = await run('apply', fight('strict'), { strict: true })
   assert.is(recap.hosts.here!.failed, 1)
