@@ -103,7 +103,7 @@ function planFor(
     return fail(
       `${productText(status)} takes audit devices from its configuration only${wrong.length > 0 ? `: of ${path}/ ${wrong.join('; ')}` : ''}`,
       {
-        hint: `${wanted ? 'have' : 'take out'} there, then restart it:\n${snippet(p, path)}`,
+        hint: `${wanted ? 'have this in it' : 'take this out of it'}, then restart the server:\n${snippet(p, path)}`,
       },
     )
   if (wrong.length > 0 && !p.recreate)

@@ -115,6 +115,12 @@ export class Channel implements Way {
     await turn(server)
     try {
       return await this.#send(request, url, await server.agent, signal)
+    } catch (e) {
+      // it names the header, and not what stands in it
+      const [, header] = /^Invalid character in header content \["(.+)"\]$/.exec((e as Error).message) ?? []
+      if (header === undefined) throw e
+      const unreachable = `the header ${header} can't be sent: it holds a line break, or another character that none may have`
+      return { unreachable, forGood: true, sent: false }
     } finally {
       const next = server.waiting.shift()
       if (next) next()

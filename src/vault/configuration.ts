@@ -2,7 +2,7 @@ import type { HclBlock, HclValue } from '../formats/hcl.ts'
 
 // What stands in a server's configuration that nobody is to see, and what nobody should mean.
 
-const named = String.raw`\b(?:\w*_)?(?:pin|password|token|secret|secret_key|access_key|client_secret)"?[ \t]*[=:][ \t]*`
+const named = String.raw`\b(?:\w*_)?(?:pin|password|passphrase|token|secret|secret_key|access_key|account_?key|current_key|previous_key|client_key|auth_info|connection_url)"?[ \t]*[=:][ \t]*`
 const isSecretName = new RegExp(`^${named}$`, 'i')
 /** It says where the secret is. */
 const isReference = /^"?(file|env):\/\//

@@ -23,7 +23,12 @@ export function vaultSaid(answer: ApiAnswer, server: VaultServer, asked?: Asked)
   const { status, body, headers } = answer
   const all = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {}
   const errors = errorsIn(body)
-  if (status >= 300 && status < 400)
+  if (status >= 300 && status < 400 && status !== 307)
+    return {
+      refused: `${address} answers ${status} and sends to ${headers.location ?? 'another address'}: no server does that, what stands before it does`,
+      hint: 'use an address that leads to the server itself',
+    }
+  if (status === 307)
     return {
       refused: `${address} is a standby and sends to ${headers.location ?? 'another server'}`,
       hint: 'use the address of the active server; where that one does not answer, the cluster has lost its leader: see whether its members are up and unsealed',

@@ -89,6 +89,8 @@ test('a PIN, a token, a password is shown nowhere', async () => {
   assert.equal(await shown({ seal: { pkcs11: { pin: 'CANARY' } } }), ['CANARY'])
   assert.equal(await shown({ storage: { consul: { token: 'CANARY' } } }), ['CANARY'])
   assert.equal(await shown({ stanzas: [{ type: 'x', body: { deep: [{ client_secret: 'CANARY' }] } }] }), ['CANARY'])
+  for (const name of ['connection_url', 'current_key', 'accountKey', 'leader_client_key', 'auth_info'])
+    assert.equal(await shown({ stanzas: [{ type: 'x', body: { [name]: 'CANARY' } }] }), ['CANARY'])
   assert.equal(await shown({ ui: true }, 'seal "pkcs11" {\n  pin = "CANARY"\n}\n'), [])
   assert.equal((await of(guide)).secrets, [])
 })

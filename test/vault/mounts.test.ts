@@ -135,6 +135,8 @@ async function refusals(bao: Bao): Promise<void> {
     /127\.0\.0\.1:\d+ does not know the token \| it is over, was revoked, or is of another server/,
   )
   assert.not.match(await why({ token: 'canary-wrong-token' }), /canary/)
+  assert.match(await why({ token: 'canary\ntwo' }), /^failed: the header x-vault-token can't be sent: it holds a line/)
+  assert.match(await why({ namespace: 'né\u0100' }), /^failed: the header x-vault-namespace can't be sent/)
   assert.match(
     await why({ type: 'nope' }),
     /mount nope at x\/: http.* answers 400: plugin not found in the catalog: nope/,
