@@ -15,7 +15,10 @@ async function devices(bao: Bao): Promise<void> {
   assert.equal(lines(await apply(bao, [audit({ path: 'declared', ...declared })])), ['ok'])
   const no = (await apply(bao, [audit({ path: 'more' })])).tasks[0]!
   assert.is(no.message, `OpenBao ${bao.version} takes audit devices from its configuration only`)
-  assert.match(no.hint!, /have this in it, then restart the server:\naudit "file" "more" \{\n {2}options \{\n {4}file_path = /)
+  assert.match(
+    no.hint!,
+    /have this in it, then restart the server:\naudit "file" "more" \{\n {2}options \{\n {4}file_path = /,
+  )
   const api = { path: 'more', unsafe_api: true }
   assert.equal(await converges(bao, [audit(api)]), ['changed enable the audit device more/ (file)'])
   const other = { ...api, options: { file_path: join(dir, 'other') } }

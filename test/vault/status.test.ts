@@ -75,7 +75,10 @@ async function strangers(bao: Bao): Promise<void> {
     /is a standby and sends to http:\/\/127\.0\.0\.9:8200.* \| use the address of the active server/,
   )
   assert.match(said[2]!, /is neither Vault nor OpenBao: it answers 200 \|/)
-  assert.match(said[3]!, /answers 301 and sends to https:\/\/v\/v1\/.*: no server does that, what stands before it does/)
+  assert.match(
+    said[3]!,
+    /answers 301 and sends to https:\/\/v\/v1\/.*: no server does that, what stands before it does/,
+  )
 }
 
 async function sealed(bao: Bao): Promise<void> {
