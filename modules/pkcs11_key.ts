@@ -27,10 +27,15 @@ export default defineModule({
   params: {
     type: 'object',
     properties: {
-      label: { type: 'string', pattern: '.', description: 'The key’s label, which a seal calls `key_label`.' },
+      label: {
+        type: 'string',
+        pattern: '^[^\\s\\p{Cc}][^\\p{Cc}]*$',
+        description: 'The key’s label, which a seal calls `key_label`.',
+      },
       type: {
         type: 'string',
-        pattern: '^([Aa][Ee][Ss]:(16|24|32)|[Rr][Ss][Aa]:\\d+|[Ee][Cc]:\\w+|[Gg][Ee][Nn][Ee][Rr][Ii][Cc]:\\d+)$',
+        pattern:
+          '^([Aa][Ee][Ss]:(16|24|32)|[Rr][Ss][Aa]:[1-9]\\d{3,4}|[Ee][Cc]:\\w+|[Gg][Ee][Nn][Ee][Rr][Ii][Cc]:[1-9]\\d*)$',
         default: 'AES:32',
         description: 'Its type with its size in bytes (of RSA in bits, of EC the curve): a GENERIC one is for HMAC.',
         examples: ['AES:32', 'GENERIC:32', 'RSA:2048', 'EC:prime256v1'],
@@ -84,7 +89,7 @@ export default defineModule({
       'message' in pin ? pin : (lookProblem(look, place) ?? (p.risk_lockout ? undefined : lockoutProblem(look, place)))
     const problem = before ?? loginProblem(login!, p.pin_file)
     if (problem) return fail(problem.message, problem)
-    const named = login!.objects.filter((o) => o.label === p.label && o.kind !== 'certificate' && o.kind !== 'data')
+    const named = login!.objects.filter((o) => o.label === p.label && isKey(o))
     const warnings = login!.lineBreak
       ? [`${p.pin_file} ends in a line break: what reads it whole takes that for a part of the PIN`]
       : []
@@ -96,17 +101,25 @@ export default defineModule({
       return fail(`the key ${p.label} is not on the token, and a new one would not open what it closed`, {
         hint: 'put it back, from a backup or another HSM of its cluster; where nothing is lost, remove what it closed',
       })
+    const id = p.id?.toLowerCase()
+    const other = login!.objects.find((o) => id !== undefined && o.id === id && isKey(o))
+    if (other)
+      return fail(`the CKA_ID ${id} is that of the key ${other.label}`, {
+        hint: 'most tools find a key by it: take another `id`, or none',
+      })
     const key = {
       label: p.label,
       type: p.type,
       usage: p.usage ?? usageOf(p.type),
-      id: p.id?.toLowerCase(),
+      id,
       extractable: p.extractable,
     }
     const step = makeHsmKey(hsmLoginQuestion(p, pin as PinSource, look), key, login!)
     return { steps: [step], warnings, result: { label: p.label, type: typeOf(p.type), id: key.id } }
   },
 })
+
+const isKey = ({ kind }: HsmObject) => kind !== 'certificate' && kind !== 'data'
 
 type Answers = Parameters<typeof lookProblem>[0]
 

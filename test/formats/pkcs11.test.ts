@@ -87,6 +87,7 @@ test('library and mechanisms', () => {
   for (const name of ['CKM_AES_GCM', 'aes-gcm', '0x1087', 'AES_GCM', 'mechtype-0x1087'])
     assert.is(mechanismName(name), 'AES-GCM', name)
   assert.is(mechanismName('mechtype-0x210A'), mechanismName('0x210a'))
+  assert.is(mechanismName('4231'), 'AES-GCM')
   assert.is(mechanismName('CKM_SHA256_RSA_PKCS'), 'SHA256-RSA-PKCS')
 })
 

@@ -86,8 +86,14 @@ test('what stands in the way is said', async () => {
     /the PIN is locked/,
   )
   assert.match((await says({ label: 'k', pin: undefined }))!, /there is no PIN/)
-  const { invalid } = await key({ label: 'k', type: 'DES' })
-  assert.is(invalid.length, 1)
+  const taken = [
+    { ...aes, id: 'ab' },
+    { ...aes, kind: 'certificate' as const, id: 'cd' },
+  ]
+  assert.is(await says({ label: 'new', id: 'AB' }, taken), 'the CKA_ID ab is that of the key k')
+  assert.is(await says({ label: 'new', id: 'CD' }, taken), undefined)
+  for (const wrong of [{ type: 'DES' }, { type: 'RSA:0' }, { type: 'GENERIC:0' }, { label: ' k' }, { label: 'k\nk' }])
+    assert.is((await key({ label: 'k', ...wrong })).invalid.length, 1, JSON.stringify(wrong))
 })
 
 test.run()

@@ -103,9 +103,9 @@ export function slotOf(slots: readonly Slot[], { label, slot }: TokenName): Slot
 /** A mechanism's name as pkcs11-tool writes it: `CKM_AES_GCM` and `AES-GCM` are the same, a number is looked up. */
 export function mechanismName(name: string): string {
   const text = name.trim().toUpperCase()
-  const number = /^(?:MECHTYPE-)?0X([0-9A-F]+)$/.exec(text)?.[1]
+  const number = /^(?:MECHTYPE-)?(0X[0-9A-F]+|\d+)$/.exec(text)?.[1]
   if (number !== undefined) {
-    const value = Number.parseInt(number, 16)
+    const value = Number(number)
     return mechanisms.get(value) ?? `0x${value.toString(16)}`
   }
   const plain = text.replace(/^CKM_/, '').replaceAll('_', '-')

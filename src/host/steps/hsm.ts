@@ -56,7 +56,8 @@ while C; test "$c" -gt 1; do
 w=$((w + 1))
 test "$first" = "$i" && test $w -lt 4 || { ${takeBack}; break; }
 sleep 1
-done`
+done
+test "$c" != 0 || { ${takeBack}; echo "what was made is not listed by its label, and was removed again"; exit 1; }`
       : `C
 test "$c" -le 1 || { echo "somebody else made a key" ${label} "at the same time: now there are $c"; exit 1; }`
   return `export LC_ALL=C
