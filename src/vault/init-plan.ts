@@ -1,14 +1,15 @@
-import type { Failure, Plan } from '../contract.ts'
+import type { Failure, Plan, Settled } from '../contract.ts'
 import { callsUnknown } from '../host/effect.ts'
 import type { Said } from '../host/reads/command.ts'
 import type { Step, StepEnd } from '../host/step.ts'
 import { settleStore } from '../secrets/store.ts'
 import { type Stored, stored } from '../secrets/stored.ts'
 import { Unknown } from '../unknown.ts'
-import { bringUp, type InitOrder, type InitSaid, initialise } from './initialise.ts'
+import { bringUp, type InitOrder, initialise } from './initialise.ts'
 import { joinCluster } from './join.ts'
 import { keptKeys } from './kept-keys.ts'
 import { isUnsealing, isUp, stateEffects, stateShown, unsealingOf, type VaultState } from './ready.ts'
+import { toldBy } from './said.ts'
 import type { VaultServer } from './server.ts'
 import { cannotUnseal, unfinished } from './store-words.ts'
 
@@ -135,15 +136,11 @@ function planOf(steps: readonly Step[], after: VaultState, p: Wish, warnings: re
   }
 }
 
-function settledBy(steps: readonly Step[], ends: readonly StepEnd[]) {
+function settledBy(steps: readonly Step[], ends: readonly StepEnd[]): Settled {
   const bad = ends.findIndex((e) => e.outcome !== 'done')
   const end = ends[bad === -1 ? ends.length - 1 : bad]!
-  const text = end.stdout.toString('utf8')
-  const { hint, state = {}, warnings = [] } = (text === '' ? {} : JSON.parse(text)) as InitSaid
+  const { hint, result = {}, warnings = [] } = toldBy(end)
+  if (bad === -1) return { result, warnings }
   const why = end.stderr.toString('utf8')
-  return {
-    result: state,
-    warnings,
-    ...(bad === -1 ? {} : { failed: why === '' ? steps[bad]!.summary : why, ...(hint === undefined ? {} : { hint }) }),
-  }
+  return { result, warnings, failed: why === '' ? steps[bad]!.summary : why, ...(hint === undefined ? {} : { hint }) }
 }

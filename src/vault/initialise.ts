@@ -4,7 +4,7 @@ import { type OpenStore, openStore, StoreError, type StorePlace } from '../secre
 import { type KeptKeys, printKeys } from './kept-keys.ts'
 import { asking } from './kind.ts'
 import { isUp, settled, stateShown, type VaultState } from './ready.ts'
-import { answered, errorsIn, textsIn } from './said.ts'
+import { answered, errorsIn, failure, textsIn, told } from './said.ts'
 import { anonymous, isRefused, type VaultServer, vaultRequest } from './server.ts'
 import { begunAnew } from './store-words.ts'
 
@@ -31,21 +31,6 @@ export interface InitOrder {
 
 /** Seconds: a cluster's first election takes a while, and nothing is worse than not to wait for the answer. */
 const callPatience = 180
-
-/** What a step says of itself on its output. */
-export interface InitSaid {
-  readonly hint?: string
-  readonly state?: Record<string, unknown>
-  readonly warnings?: readonly string[]
-}
-
-export const said = (more: InitSaid) => Buffer.from(JSON.stringify(more))
-
-export const failure = (why: string, hint?: string): CallEnd => ({
-  ok: false,
-  why,
-  output: said(hint === undefined ? {} : { hint }),
-})
 
 /** The clusters that this run is beginning, by their addresses. */
 const begun = new Map<string, string>()
@@ -234,12 +219,12 @@ export async function bringUp(
   if (!order.autoUnseal && keys?.keys_pgp) {
     const state = await settled(server, way, 0, () => true)
     const warnings = [`${server.address} is sealed: its unseal keys are encrypted to their holders, who unseal it`]
-    return { ok: true, output: said({ warnings, ...(isRefused(state) ? {} : { state: stateShown(state) }) }) }
+    return { ok: true, output: told({ warnings, ...(isRefused(state) ? {} : { result: stateShown(state) }) }) }
   }
   const sealed = order.autoUnseal || !keys ? undefined : await unseal(server, keys, way)
   if (sealed !== undefined) return failure(sealed, 'the keys are in the store')
   const state = await settled(server, way, patience, isUp, signal)
-  if (isUp(state)) return { ok: true, output: said({ state: stateShown(state as VaultState) }) }
+  if (isUp(state)) return { ok: true, output: told({ result: stateShown(state as VaultState) }) }
   if (isRefused(state)) return failure(`it does not answer any more: ${state.refused}`, state.hint)
   const why = state.sealed ? 'is still sealed' : 'has no leader'
   return failure(

@@ -1,9 +1,10 @@
 import type { Way } from '../host/channel.ts'
 import type { CallEnd } from '../host/step.ts'
 import { readStore } from '../secrets/stored.ts'
-import { bringUp, failure, initTold } from './initialise.ts'
+import { bringUp, initTold } from './initialise.ts'
 import { keptKeys } from './kept-keys.ts'
 import { settled } from './ready.ts'
+import { failure } from './said.ts'
 import { isRefused, type VaultServer } from './server.ts'
 
 /** How a server is to join its cluster. */

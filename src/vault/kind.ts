@@ -4,11 +4,11 @@ import type { Way } from '../host/channel.ts'
 import { callsUnknown, type Effect } from '../host/effect.ts'
 import { type CallKind, read } from '../host/read.ts'
 import { apiKind, dataDifference } from '../host/reads/api.ts'
-import type { CallStep, Need, StepEnd } from '../host/step.ts'
+import type { CallStep, Need } from '../host/step.ts'
 import { Unknown } from '../unknown.ts'
 import { denialOf, explained, mayDo } from './denial.ts'
 import { hsmWords } from './hsm-words.ts'
-import { answered, isGood, type VaultSaid, vaultSaid } from './said.ts'
+import { answered, failure, isGood, told, toldBy, type VaultSaid, vaultSaid } from './said.ts'
 import { type Asked, isRefused, oddPath, type Refused, sameServer, type VaultServer, vaultRequest } from './server.ts'
 
 /** Asks a server for one thing. */
@@ -127,10 +127,10 @@ export function vaultStep(
       const said = await run(asking(server, way), way)
       if (isRefused(said)) {
         const { refused, hint } = await explained(said, server, way)
-        return { ok: false, why: refused, output: Buffer.from(JSON.stringify({ hint })) }
+        return failure(refused, hint)
       }
       if (!isGood(said)) return { ok: false, why: `${server.address} ${answered(said)}` }
-      return { ok: true, output: Buffer.from(JSON.stringify(said.warnings)) }
+      return { ok: true, output: told({ warnings: said.warnings }) }
     },
   }
 }
@@ -139,29 +139,12 @@ export function vaultStep(
 export function vaultSettled(steps: readonly { readonly summary: string }[]): NonNullable<Plan['settle']> {
   return (ends): Settled => {
     const bad = ends.findIndex((e) => e.outcome !== 'done')
-    const warnings = ends.flatMap(warningsOf)
+    const warnings = ends.flatMap((end) => toldBy(end).warnings ?? []).map((w) => `the server warns: ${w}`)
     if (bad === -1) return { result: {}, warnings }
     const failed = `${steps[bad]!.summary}: ${ends[bad]!.stderr.toString('utf8')}`
     const words = hsmWords(failed)
-    return {
-      result: {},
-      warnings,
-      failed: words ? `${failed} (${words.sentence})` : failed,
-      ...(words ? { hint: words.cause } : hintOf(ends[bad]!)),
-    }
-  }
-}
-
-/** What a step that was refused says of the way out. */
-function hintOf({ stdout }: StepEnd): { hint?: string } {
-  return stdout.length === 0 ? {} : (JSON.parse(stdout.toString('utf8')) as { hint?: string })
-}
-
-function warningsOf({ outcome, stdout }: StepEnd): string[] {
-  if (outcome !== 'done' || stdout.length === 0) return []
-  try {
-    return (JSON.parse(stdout.toString('utf8')) as string[]).map((w) => `the server warns: ${w}`)
-  } catch {
-    return []
+    if (words) return { result: {}, warnings, failed: `${failed} (${words.sentence})`, hint: words.cause }
+    const { hint } = toldBy(ends[bad]!)
+    return { result: {}, warnings, failed, ...(hint === undefined ? {} : { hint }) }
   }
 }

@@ -4,7 +4,7 @@ import { callsUnknown } from '../host/effect.ts'
 import { type Read, read } from '../host/read.ts'
 import type { CallEnd, CallStep, StepEnd } from '../host/step.ts'
 import { asking, vaultKind } from './kind.ts'
-import { isGood, type VaultSaid } from './said.ts'
+import { failure, isGood, told, toldBy, type VaultSaid } from './said.ts'
 import { isRefused, type Refused, type VaultServer } from './server.ts'
 import { noServer } from './status.ts'
 import { unprovenYet } from './wrapping.ts'
@@ -213,18 +213,12 @@ async function settled(
   for (const late = Date.now() + seconds * 1000; ; await new Promise((r) => setTimeout(r, 200))) {
     const now = (await unproven()) ?? (await cluster.kind.call!(cluster.question, way))
     const why = isRefused(now) ? { failed: now.refused, hint: now.hint } : wrong(now)
-    if (!why) return { ok: true, output: told(clusterShown(now as Cluster)) }
+    if (!why) return { ok: true, output: told({ result: clusterShown(now as Cluster) }) }
     const forGood = isRefused(now) && now.forGood === true
     if (forGood || Date.now() >= late || signal.aborted)
-      return {
-        ok: false,
-        why: `${why.failed}${forGood ? '' : `, after ${seconds} s`}`,
-        output: told({ hint: why.hint }),
-      }
+      return failure(`${why.failed}${forGood ? '' : `, after ${seconds} s`}`, why.hint)
   }
 }
-
-const told = (data: object) => Buffer.from(JSON.stringify(data))
 
 /** Waits until a server takes part in its cluster. */
 export function untilBack(server: VaultServer, cluster: Read<Cluster | Refused>, seconds: number): CallStep {
@@ -298,10 +292,9 @@ async function orderDown(server: VaultServer, way: Way): Promise<string | undefi
 }
 
 /** What came of either. */
-export function clusterSettled(summary: string, { outcome, stdout, stderr }: StepEnd): Settled {
-  const text = stdout.toString('utf8')
-  const { hint, ...shown } = (text === '' ? {} : JSON.parse(text)) as { hint?: string }
-  if (outcome === 'done') return { result: shown }
-  const failed = stderr.toString('utf8')
+export function clusterSettled(summary: string, end: StepEnd): Settled {
+  const { hint, result = {} } = toldBy(end)
+  if (end.outcome === 'done') return { result }
+  const failed = end.stderr.toString('utf8')
   return { result: {}, failed: failed === '' ? summary : failed, ...(hint === undefined ? {} : { hint }) }
 }

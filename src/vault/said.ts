@@ -1,4 +1,5 @@
 import type { ApiAnswer } from '../host/channel.ts'
+import type { CallEnd, StepEnd } from '../host/step.ts'
 import { denial } from './denial.ts'
 import type { Asked, Refused, VaultServer } from './server.ts'
 
@@ -71,4 +72,30 @@ export function errorsIn(body: unknown): string {
     )
     .filter((text) => text !== '')
     .join('; ')
+}
+
+/** What a step that called a server tells on its output. */
+export interface Told {
+  /** The way out, where it failed. */
+  readonly hint?: string
+  readonly warnings?: readonly string[]
+  /** What it found, for the result. */
+  readonly result?: Readonly<Record<string, unknown>>
+}
+
+export const told = (more: Told) => Buffer.from(JSON.stringify(more))
+
+export const failure = (why: string, hint?: string): CallEnd => ({
+  ok: false,
+  why,
+  output: told(hint === undefined ? {} : { hint }),
+})
+
+export function toldBy({ stdout }: StepEnd): Told {
+  try {
+    return JSON.parse(stdout.toString('utf8')) as Told
+  } catch {
+    // it was not called, or is a step of another kind
+    return {}
+  }
 }
