@@ -66,7 +66,11 @@ const params = {
       pattern: '^https?://|<%',
       description: 'Where the host fetches the archive, with its curl or wget; needs `checksum` or `checksums`.',
     },
-    checksum: { type: 'string', description: 'The SHA-256 that the archive must have, hex, also as `sha256:…`.' },
+    checksum: {
+      type: 'string',
+      pattern: '^(sha256:)?[0-9A-Fa-f]{64}$',
+      description: 'The SHA-256 that the archive must have, hex, also as `sha256:…`.',
+    },
     checksums: {
       type: 'string',
       controllerPath: 'files',
@@ -80,6 +84,7 @@ const params = {
     key: { type: 'string', controllerPath: 'files', description: 'The publisher’s public key for `signature`.' },
     fingerprint: {
       type: 'string',
+      pattern: '^(0x)?([0-9A-Fa-f] ?){15,}[0-9A-Fa-f]$',
       description: 'The key that has to have signed, by its fingerprint; any in `key` without it.',
     },
     version: {

@@ -212,6 +212,16 @@ test('an URL needs something that vouches for it; what is installed is not fetch
   assert.not.match(scriptOf(made!.steps[2]!), /secret/)
   assert.equal((await plan('vault_install', { url, checksum }, having('1.15.0+ent.hsm'))).steps, [])
   assert.match((await plan('vault_install', { url: 'ftp://x', checksum }, bare)).invalid.join(), /url|match/i)
+  for (const wrong of [
+    { checksum: '' },
+    { checksum: 'sha256:' },
+    { checksum, fingerprint: '' },
+    { fingerprint: '89ABCDEF' },
+  ])
+    assert.is(
+      (await plan('vault_install', { url: 'https://x/vault_1.15.0_linux_amd64.zip', ...wrong }, bare)).invalid.length,
+      1,
+    )
 })
 
 test('an archive of the host is looked at only where it is needed', async () => {
@@ -222,7 +232,7 @@ test('an archive of the host is looked at only where it is needed', async () => 
   assert.is(steps[2], `create ${path} from ${src}`)
   const wrong = await plan(
     'vault_install',
-    { src, remote_src: true, checksum: checksum.replace(/./, 'z') },
+    { src, remote_src: true, checksum: checksum.replace(/^./, (c) => (c === '0' ? '1' : '0')) },
     { ...bare, host },
   )
   assert.match(wrong.failed!, /the checksum of/)
