@@ -21,7 +21,7 @@ export function serverPrograms(path: string | undefined): Read<Said> {
 }
 
 /** Of those that are the same build one. */
-export function programsIn({ stdout }: Said): ServerProgram[] {
+function programsIn({ stdout }: Said): ServerProgram[] {
   const found = new Map<string, ServerProgram>()
   for (const text of stdout.toString('utf8').split('\u0001').slice(1)) {
     const [path = ''] = text.split('\n', 1)

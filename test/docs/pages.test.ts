@@ -142,7 +142,7 @@ test('each rule of dependency has its reason in the linter and in docs/architect
     .split('\n')
     .filter((l) => l.startsWith('- '))
     .map((l) => l.slice(2))
-  assert.equal(told, messages)
+  assert.equal(told, [...new Set(messages)])
   const lint = (cwd: string) => {
     const done = spawnSync(
       process.execPath,
@@ -167,6 +167,12 @@ test('each rule of dependency has its reason in the linter and in docs/architect
 const biome = join(process.cwd(), 'node_modules/@biomejs/biome/bin/biome')
 const forbidden = [
   ['modules/x.ts', '../src/host/read.ts'],
+  ['src/x.ts', './vault/server.ts'],
+  ['src/commands/x.ts', '../vault/server.ts'],
+  ['src/secrets/x.ts', '../vault/server.ts'],
+  ['src/host/y.ts', '../vault/server.ts'],
+  ['src/language/y.ts', '../vault/server.ts'],
+  ['src/engine/y.ts', '../vault/server.ts'],
   ['src/transport/x.ts', '../host/read.ts'],
   ['src/host/x.ts', '../engine/run.ts'],
   ['src/host/reads/x.ts', '../../transport/ssh.ts'],
