@@ -119,7 +119,8 @@ function oneOf(found: string, report: Report): readonly string[] {
   return []
 }
 
-/** `key=value …` (values are text), a JSON or YAML mapping, or `@FILE`. What is in a file may hold templates. */
+/** `key=value …`, a JSON or YAML mapping, or `@FILE`. What is in a file may hold templates. A value is text, but for `true` and
+ * `false`: as text both would count as true. */
 function extraVars(text: string, report: Report): ReadonlyMap<string, Value> {
   if (text.startsWith('@'))
     return new Map([...loadVarsFile(text.slice(1), report)].map(([name, { value }]) => [name, value]))
@@ -144,7 +145,9 @@ function extraVars(text: string, report: Report): ReadonlyMap<string, Value> {
   return new Map(
     pairs.map((p) => {
       const at = p.indexOf('=')
-      return [p.slice(0, at), dataValue(p.slice(at + 1).replace(/^(["'])([\s\S]*)\1$/, '$2'))]
+      const value = p.slice(at + 1)
+      const plain = /^(true|false)$/.test(value) ? value === 'true' : value.replace(/^(["'])([\s\S]*)\1$/, '$2')
+      return [p.slice(0, at), dataValue(plain)]
     }),
   )
 }

@@ -54,6 +54,8 @@ test('-e is the strongest, the last one wins', () => {
   assert.is(h1('-e', '@vars.yml'), 'h1 file/file h1')
   assert.is(h1('-e', '@vars.yml', '-e', 'v=later'), 'h1 later/later h1')
   assert.is(h1('-e', 'v="<%= nothing %>"'), 'h1 <%= nothing %>/task')
+  rig.write('yes.yml', '- hosts: h1\n  tasks: [{ debug: { msg: "<%= v ? 1 : 0 %>, <%= typeof w %>" }, when: x }]\n')
+  assert.match(rig.run(['apply', 'yes.yml', '-e', 'v=false x=true', '-e', `w='true'`]).stdout, '0, string')
   rig.write('json.yml', '- hosts: h1\n  tasks: [{ debug: { msg: "<%= v %> <%= w.x[0] %> <%= toJSON(w) %>" } }]\n')
   assert.match(rig.run(['apply', 'json.yml', '-e', '@vars.json']).stdout, 'json true {"x":[true,null]}')
 })
