@@ -6,6 +6,7 @@ import {
   followed,
   hasOtherPassword,
   localFile,
+  mayBeP12,
   ownershipParams,
   type Params,
   parseMode,
@@ -93,6 +94,7 @@ export default defineModule({
 })({
   reads: (p) => ({ at: entry(p.path), now: content(p.path), key: localFile(p.tls_key_src ?? '') }),
   plan: (p, { at, now, key }, { facts, secret }) => {
+    if (key && !mayBeP12(key.bytes)) return fail(`${p.tls_key_src} is no PKCS #12 file`)
     if (key && p.tls_key_pass !== undefined && hasOtherPassword(key.bytes, p.tls_key_pass))
       return fail(`the password of ${p.tls_key_src} is wrong`, { hint: 'correct `tls_key_pass`' })
     if (now.denied) return fail(`${p.path} may not be read by ${facts.user}`, { hint: '`become: true`' })

@@ -12,7 +12,7 @@ export { hashOf } from './formats/hash.ts'
 export { type HclBlock, type HclBody, type HclValue, printHcl } from './formats/hcl.ts'
 export { editLines, type LineEdit } from './formats/lines.ts'
 export { parseMode } from './formats/mode.ts'
-export { hasOtherPassword } from './formats/p12.ts'
+export { hasOtherPassword, mayBeP12 } from './formats/p12.ts'
 export {
   type HsmObject,
   type KeyTrial,

@@ -8,3 +8,6 @@ export function hasOtherPassword(bytes: Buffer, password: string): boolean {
     return /mac verify failure/i.test((e as Error).message)
   }
 }
+
+/** It is DER, which begins with a sequence. */
+export const mayBeP12 = (bytes: Buffer): boolean => bytes[0] === 0x30

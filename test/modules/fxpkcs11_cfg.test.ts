@@ -121,7 +121,8 @@ test('a new file is made; a password makes it private, and an open one is closed
 test('the password of a key that is on the controller is tried', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'p12-'))
   const made = spawnSync('sh', ['-ec', makeKey], { cwd: dir, encoding: 'utf8' })
-  const files = Object.fromEntries(['new', 'old'].map((name) => [name, readFileSync(join(dir, name))]))
+  const files = Object.fromEntries(['new', 'old', 'k'].map((name) => [name, readFileSync(join(dir, name))]))
+  files.text = Buffer.from('root:x:0:0\n')
   rmSync(dir, { recursive: true })
   assert.is(made.status, 0, made.stderr)
   const failed = async (tls_key_src: string, tls_key_pass: string) =>
@@ -131,6 +132,8 @@ test('the password of a key that is on the controller is tried', async () => {
   // by a cipher that this program does not have: whether the password is right is seen all the same
   assert.is(await failed('old', 'right-1'), undefined)
   assert.is(await failed('old', 'wrong-1'), 'the password of old is wrong')
+  assert.is(await failed('k', 'any-one'), 'k is no PKCS #12 file')
+  assert.is(await failed('text', 'any-one'), 'text is no PKCS #12 file')
 })
 
 const makeKey = `openssl req -x509 -newkey rsa:2048 -nodes -keyout k -out c -subj /CN=x 2>/dev/null
