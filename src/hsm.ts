@@ -233,7 +233,10 @@ export function keyProblem(objects: readonly HsmObject[], label: string): HsmPro
   if (secret + own + open === 0)
     return {
       message: `there is no key ${label} on the token`,
-      hint: others === '' ? 'the token holds no key that this login sees' : `the labels there are: ${others}`,
+      hint:
+        others === ''
+          ? 'this login sees no key at all: is it the right token, and may its user see what is on it?'
+          : `the labels there are: ${others}`,
     }
   if (secret + own > 1 || open > 1)
     return {

@@ -43,7 +43,7 @@ export async function decrypt(bytes: Buffer, identity: string | undefined): Prom
   try {
     for (const i of identities) decrypter.addIdentity(i)
   } catch {
-    throw new AgeError('the age identity is none', 'as age-keygen writes it: `AGE-SECRET-KEY-1…`')
+    throw new AgeError(`${where} holds no age identity`, 'as age-keygen writes it: `AGE-SECRET-KEY-1…`')
   }
   try {
     const raw = bytes.subarray(0, 3).toString('latin1') === 'age' ? bytes : armor.decode(bytes.toString('latin1'))
@@ -61,7 +61,7 @@ function identitiesOf(file: string | undefined): { identities: string[]; where: 
   const named = file ?? process.env[identityVariable]
   if (named === undefined || named === '')
     throw new AgeError('it is encrypted, and no age identity was given', howToName)
-  let [text, where] = [named, `the identity in ${identityVariable}`]
+  let [text, where] = [named, identityVariable]
   if (!/^AGE-SECRET-KEY-/.test(named.trim())) {
     where = named.startsWith('~/') ? join(homedir(), named.slice(2)) : named
     try {
@@ -74,6 +74,6 @@ function identitiesOf(file: string | undefined): { identities: string[]; where: 
     .split(/\r?\n/)
     .map((l) => l.trim())
     .filter((l) => l !== '' && !l.startsWith('#'))
-  if (identities.length === 0) throw new AgeError('the file of the age identity holds none', howToName)
+  if (identities.length === 0) throw new AgeError(`${where} holds no age identity`, howToName)
   return { identities, where }
 }

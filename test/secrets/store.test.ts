@@ -105,7 +105,9 @@ test('an identity from the environment: a path, or itself; none; another; no rec
   assert.match(await read(), /no age identity was given .*RUNBOOK_AGE_IDENTITY/)
   assert.match(await read(foreign), /encrypted to somebody else/)
   assert.match(await read(join(root, 'none')), /can’t be read: ENOENT/)
-  assert.match(await read('AGE-SECRET-KEY-1NONE'), /is none/)
+  assert.match(await read('AGE-SECRET-KEY-1NONE'), /RUNBOOK_AGE_IDENTITY holds no age identity/)
+  writeFileSync(join(root, 'other'), 'root:x:0:0\n')
+  assert.match(await read(join(root, 'other')), /\/other holds no age identity/)
   assert.match(
     (await failing(openStore({ path: `${path}2`, recipients: ['age1none'] }, 'x'))).message,
     /no age recipient/,
