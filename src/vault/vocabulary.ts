@@ -65,3 +65,4 @@ export {
   vaultTrust,
 } from './token.ts'
 export { vouchedBy } from './vouched.ts'
+export * as vaultWanted from './wanted.ts'
