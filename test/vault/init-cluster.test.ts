@@ -21,12 +21,12 @@ check('of a cluster one is initialised, the others join; a second first is refus
   )
   const began = Date.now()
   assert.match(
-    (await apply(task(one, { role: 'join', first_timeout: 1 }))).line,
+    (await apply(task(one, { role: 'join', first_timeout: 1, timeout: 60 }))).line,
     new RegExp(
       `after 1 s.*; nobody that it joins is initialised \\(${first.address} is not\\) .*where it was left out`,
     ),
   )
-  assert.ok(Date.now() - began < 4000, `${Date.now() - began}`)
+  assert.ok(Date.now() - began < 30_000, `${Date.now() - began}`)
   assert.is((await one.ask('sys/init')).data.initialized, false)
   const together = await Promise.all([
     apply(task(first, { role: 'first' })),
