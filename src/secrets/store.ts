@@ -317,7 +317,6 @@ function unwritable(path: string, e: unknown): Error {
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'its directory is not there',
-  EISDIR: 'it is a directory',
   ENOTDIR: 'what is above it is no directory',
   EACCES: 'there is no permission',
   EPERM: 'there is no permission',

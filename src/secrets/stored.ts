@@ -47,12 +47,17 @@ export async function readStore(path: string, identity?: string): Promise<Stored
   if (!at) return { ...none, state: 'empty', barred: barredAt(path) }
   const there = { ...none, state: at.beside ? ('left-beside' as const) : ('stored' as const) }
   try {
+    const stat = statSync(at.file)
+    // a device may have no end
+    if (!stat.isFile()) {
+      const what = stat.isDirectory() ? 'a directory' : 'no plain file'
+      return { ...there, problem: `it can’t be read: it is ${what}`, hint: 'name a file' }
+    }
     const bytes = readFileSync(at.file)
-    const open = !isEncrypted(bytes) && (statSync(at.file).mode & 0o077) !== 0
+    const open = !isEncrypted(bytes) && (stat.mode & 0o077) !== 0
     return { ...there, open, content: isEncrypted(bytes) ? await decrypt(bytes, identity) : bytes }
   } catch (e) {
     if (e instanceof AgeError) return { ...there, problem: e.message, hint: e.hint }
-    const hint = (e as NodeJS.ErrnoException).code === 'EISDIR' ? 'name a file in it' : undefined
-    return { ...there, problem: `it can’t be read: ${reasonOf(e as Error)}`, hint }
+    return { ...there, problem: `it can’t be read: ${reasonOf(e as Error)}` }
   }
 }

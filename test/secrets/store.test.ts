@@ -273,9 +273,14 @@ test('a room that another run took is not moved to the place of the content; wha
   await at.leave(failed.elsewhere)
 })
 
-test('a store that is a directory is told so', async () => {
-  const { problem, hint } = await readStore(tmpdir())
-  assert.equal([problem, hint], ['it can’t be read: it is a directory', 'name a file in it'])
+test('a store that is no plain file is told so, and not read: a device has no end', async () => {
+  for (const [path, what] of [
+    [tmpdir(), 'a directory'],
+    ['/dev/zero', 'no plain file'],
+  ] as const) {
+    const { problem, hint } = await readStore(path)
+    assert.equal([problem, hint], [`it can’t be read: it is ${what}`, 'name a file'])
+  }
 })
 
 test('a file that others may read is told', async () => {
