@@ -152,7 +152,8 @@ const wayOut = (storage: string) =>
 /** It gave no keys: what that means its own word tells, not the status of its answer. */
 async function withoutKeys(order: InitOrder, answer: ApiAnswer, way: Way, store: OpenStore): Promise<CallEnd> {
   const { server } = order
-  const errors = 'unreachable' in answer ? '' : errorsIn(answer.body)
+  // what is no error may be keys that something in between made unreadable
+  const errors = 'unreachable' in answer || answer.status < 300 ? '' : errorsIn(answer.body)
   const came = 'unreachable' in answer ? answer.unreachable : `it ${answered({ ...answer, errors })}`
   // it may still be at it
   const now = await isInitialised(server, way, 'unreachable' in answer && answer.sent)
