@@ -166,17 +166,17 @@ check('what is wrong is found before anything is done', async () => {
 check('of a server that runs and does not answer its log is named, and it is waited for once', async () => {
   const bao = await bare(ownSeal)
   const began = Date.now()
-  const done = await run('apply', play({ command: 'true' }, init('http://127.0.0.1:9', newStore(), { timeout: 3 })))
+  const done = await run('apply', play({ command: 'true' }, init('http://127.0.0.1:9', newStore(), { timeout: 8 })))
   assert.match(
     lines(done)[1]!,
     /refused the connection, although a server runs on the host \(its log says what it waits/,
   )
-  assert.ok(Date.now() - began < 5500, `${Date.now() - began}`)
+  assert.ok(Date.now() - began < 15_000, `${Date.now() - began}`)
   // a check changes nothing that could be waited for
   const looked = Date.now()
-  const checked = await run('check', play(init('http://127.0.0.1:9', newStore(), { timeout: 20 })))
+  const checked = await run('check', play(init('http://127.0.0.1:9', newStore(), { timeout: 60 })))
   assert.match(lines(checked)[0]!, /^unknown .*whether http:\/\/127\.0\.0\.1:9 comes to answer, where a server runs/)
-  assert.ok(Date.now() - looked < 4000, `${Date.now() - looked}`)
+  assert.ok(Date.now() - looked < 30_000, `${Date.now() - looked}`)
   await bao.kill()
 })
 
