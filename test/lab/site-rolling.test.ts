@@ -62,7 +62,8 @@ labSuite(
           const { child, ended } = site.start('apply', 'site.yml', ...changed)
           await until(what, isSo, 60, ended)
           child.kill('SIGKILL')
-          assert.is((await ended).signal, 'SIGKILL')
+          const end = await ended
+          assert.is(end.signal, 'SIGKILL', end.stdout)
         }
         await killed('all are written', () => texts().every((t) => /ui *= *false/.test(t)))
         await killed('one is restarted', () => site.pids().some((pid, i) => pid !== '0' && pid !== pids[i]))

@@ -164,13 +164,13 @@ labTest(
       'h1 it takes part in its cluster, and so do all others',
       'h1 seal wrap : a mount with',
       'h1 seal wrap : a mount without',
-      'h1 the PIN is right',
+      'h1 the PIN and the keys of the seal',
       'h2 init : it is initialised and unsealed',
       'h2 it takes part in its cluster, and so do all others',
-      'h2 the PIN is right',
+      'h2 the PIN and the keys of the seal',
       'h3 init : it is initialised and unsealed',
       'h3 it takes part in its cluster, and so do all others',
-      'h3 the PIN is right',
+      'h3 the PIN and the keys of the seal',
     ])
     for (const { name } of lab.hosts) await site.unsealed(name)
     const key = (await site.kept()).root_token
@@ -199,6 +199,25 @@ labTest(
     assert.equal(changes(await site.events('apply', 0, '-e', 'hsm_risk_lockout=true')), [])
     assert.equal(pids(), before)
     await withEnterprise(site)
+
+    // a key that is not there is told before any server is restarted: they would unseal by the old one, and fail as they rotate
+    const served = pids()
+    const other = (await site.run('apply', ['-e', 'vault_key_label=other'])).stdout
+    assert.is(
+      other.match(/there is no key other on the token\n.*\n {4}fix: the labels there are: hsm_demo/g)?.length,
+      3,
+      other,
+    )
+    assert.equal(pids(), served)
+    // the key that the HSM knows is not replaced by one that can't be used
+    for (const [wrong, why] of [
+      ['vault_client_key_password=not-the-one', /the password of .* is wrong/g],
+      ['vault_client_p12=/etc/hostname', /\/etc\/hostname is no PKCS #12 file/g],
+    ] as const) {
+      const { stdout } = await site.run('apply', ['-e', wrong])
+      assert.is(stdout.match(why)?.length, 3, stdout)
+      assert.not.match(stdout, /^changed /m)
+    }
   },
   true,
 )
