@@ -89,9 +89,9 @@ export default defineModule({
   reads: (p, context, known) => {
     for (const value of leaves(p.data)) context.secret(value)
     const server = vaultServer(p, knownLocals(p, known), context)
-    const mounts = server.token === undefined || p.version !== undefined ? undefined : vaultMounts(server)
+    const mounts = server.token === undefined ? undefined : vaultMounts(server)
     const at = mounts && known(mounts)
-    const version = p.version ?? (at && versionIn(at, p))
+    const version = at && versionIn(at, p)
     const usable = server.token !== undefined && typeof version === 'number'
     return {
       ...vaultLocals(p, known),
@@ -105,7 +105,7 @@ export default defineModule({
     if (p.state === 'present' && p.data === undefined) return fail('`data` is needed: what is to be there?')
     const no = unaskable(p, a, server)
     if (no) return no
-    const version = p.version ?? versionIn(a.mounts!, p)
+    const version = versionIn(a.mounts!, p)
     if (typeof version !== 'number') return version
     if (isRefused(a.now)) return refusal(a.now)
     for (const value of leaves(a.now!.data)) context.secret(value)
@@ -128,15 +128,18 @@ function leaves(data: unknown): string[] {
 
 function versionIn(mounts: Mounts | Refused, p: P): 1 | 2 | Failure {
   const mount = mountOf(p)
+  if (isRefused(mounts) && mounts.lacks && p.version !== undefined) return p.version
   if (isRefused(mounts))
     return fail(mounts.refused, {
-      hint: mounts.lacks ? "say the engine's `version`, then it need not be asked" : (mounts.hint ?? ''),
+      hint: mounts.lacks ? "say the engine's `version`, which the token may not ask for" : (mounts.hint ?? ''),
     })
   const found = mounts.get(mount)
   if (!found)
     return fail(`no engine is mounted at ${mount}/`, { hint: `vault_mount: { path: ${mount}, type: kv, version: 2 }` })
   if (found.type !== 'kv' && found.type !== 'generic') return fail(`the engine at ${mount}/ is ${found.type}, not kv`)
-  return kvVersion(found)
+  const version = kvVersion(found)
+  if (p.version === undefined || p.version === version) return version
+  return fail(`the engine at ${mount}/ is of version ${version}, not ${p.version}`, { hint: 'leave out `version`' })
 }
 
 function written(p: P, server: VaultServer, version: 1 | 2, now: Secret) {

@@ -127,6 +127,10 @@ async function narrow(bao: Bao): Promise<void> {
   )
   assert.equal(lines(await apply(bao, task({ version: 2 }))), ['changed write kv/n (a)'])
   assert.equal(lines(await apply(bao, task({ version: 2 }))), ['ok'])
+  // who may look is told before anything is written
+  const wrong = (await apply(bao, [secret({ path: 'n', data: { a: '2' }, version: 1 })])).tasks[0]!
+  assert.match(`${wrong.message} | ${wrong.hint}`, /^the engine at kv\/ is of version 2, not 1 \| leave out `version`/)
+  assert.equal(lines(await apply(bao, task({ version: 2 }))), ['ok'])
 }
 
 async function policies(bao: Bao): Promise<void> {
