@@ -135,8 +135,13 @@ function usageOf(type: string): ('encrypt' | 'sign')[] {
   return ['GENERIC', 'EC'].includes(typeOf(type)) ? ['sign'] : ['encrypt']
 }
 
-function otherKey(named: readonly HsmObject[], { label, type, usage }: Wanted) {
+function otherKey(named: readonly HsmObject[], { label, type, usage, id }: Wanted) {
   const own = named.find((o) => o.kind !== 'public')!
+  if (id !== undefined && own.id !== undefined && own.id !== id.toLowerCase())
+    return {
+      message: `the key ${label} is there, and has ${own.id === '' ? 'no CKA_ID' : `the CKA_ID ${own.id}`}, not ${id}`,
+      hint: 'a key keeps it: leave out `id`, give the one that it has, or set it by `pkcs11-tool --set-id`',
+    }
   const kind = isPair({ type }) ? 'private' : 'secret'
   const hint = 'what it encrypted needs it: take another label, or the type that is there'
   if (own.kind !== kind || (own.type !== undefined && own.type !== typeOf(type)))
@@ -159,6 +164,7 @@ function otherKey(named: readonly HsmObject[], { label, type, usage }: Wanted) {
 
 interface Wanted {
   readonly label: string
+  readonly id?: string | undefined
   readonly type: string
   readonly usage?: readonly string[] | undefined
 }

@@ -73,6 +73,8 @@ test('what stands in the way is said', async () => {
   assert.match((await says({ label: 'r' }, pair))!, /is RSA, not AES/)
   assert.match((await says({ label: 'k' }, [{ ...aes, size: 16 }]))!, /is there, and is AES:16, not AES:32/)
   assert.is(await says({ label: 'k' }, [{ ...aes, size: 32 }]), undefined)
+  assert.match((await says({ label: 'k', id: '0A' }, [aes]))!, /is there, and has the CKA_ID 01, not 0A/)
+  assert.is(await says({ label: 'k', id: '0A' }, [{ ...aes, id: '0a' }]), undefined)
   const bits = [pair[0]!, { ...pair[1]!, size: 1024 }]
   assert.match((await says({ label: 'r', type: 'RSA:2048' }, bits))!, /is RSA:1024, not RSA:2048/)
   const signs = { ...aes, usage: ['sign', 'verify'] }
