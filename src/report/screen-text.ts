@@ -36,20 +36,6 @@ export function widthOf(line: string): number {
   return width
 }
 
-/** A safe line without colours, cut with `…` to at most that many columns. */
-export function clip(line: string, columns: number): string {
-  if (columns < 1) return ''
-  if (widthOf(line) <= columns) return line
-  let width = 0
-  let kept = ''
-  for (const character of line) {
-    width += columnsOf(character)
-    if (width > columns - 1) break
-    kept += character
-  }
-  return `${kept}…`
-}
-
 /** Milliseconds as a reader says them: `340 ms`, `1.2 s`, `2 min 5 s`. */
 export function duration(ms: number): string {
   if (ms < 999.5) return `${Math.round(ms)} ms`

@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Event } from '../../src/report/events.ts'
 import { teller } from '../../src/report/lines.ts'
-import { clip, diffLine, duration, safeLine, safeLines, widthOf } from '../../src/report/screen-text.ts'
+import { diffLine, duration, safeLine, safeLines, widthOf } from '../../src/report/screen-text.ts'
 import { taskEvent } from './recorded.ts'
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these must not reach a terminal
@@ -72,16 +72,6 @@ test('with colours, what is left without them is the same', () => {
       const [plain, painted] = [false, true].map((color) => teller({ color, verbose: 1, check: false })(event))
       const bare = painted!.map((l) => l.replace(colours, ''))
       assert.equal(bare, plain)
-    }),
-  )
-})
-
-test('clip never takes more columns than there are, and cuts only what does not fit', () => {
-  fc.assert(
-    fc.property(hostile.map(safeLine), fc.integer({ min: 0, max: 40 }), (line, columns) => {
-      const cut = clip(line, columns)
-      assert.ok(widthOf(cut) <= columns)
-      if (widthOf(line) <= columns && columns > 0) assert.is(cut, line)
     }),
   )
 })
