@@ -40,14 +40,16 @@ test('what an example leaves to be filled in is told before anything connects', 
     assert.match(done.stderr, new RegExp(`error\\[param\\]: \`${name}\``))
 })
 
-test('a storage without its path is told before anything connects', () => {
-  for (const [kind, storage, wrong] of [
-    ['raft', {}, '`storage.raft` needs `path`'],
-    ['file', { path: 'vault' }, '`storage.file.path` does not match'],
+test('what would fail on a host is told before anything connects', () => {
+  for (const [vars, wrong] of [
+    [{ vault_storage: { raft: {} } }, '`storage.raft` needs `path`'],
+    [{ vault_storage: { file: { path: 'vault' } } }, '`storage.file.path` does not match'],
+    [{ vault_store_recipients: ['age1foo'] }, '`recipients.0` does not match'],
   ] as const) {
-    const extra = JSON.stringify({ ...filled, vault_storage: { [kind]: storage } })
-    const argv = ['dist/main.js', 'validate', 'playbooks/site.yml', '-i', 'inventory/single', '-e', extra]
-    const done = spawnSync(process.execPath, argv, { encoding: 'utf8' })
+    const argv = ['dist/main.js', 'validate', 'playbooks/site.yml', '-i', 'inventory/single']
+    const done = spawnSync(process.execPath, [...argv, '-e', JSON.stringify({ ...filled, ...vars })], {
+      encoding: 'utf8',
+    })
     assert.is(done.status, 4)
     assert.match(done.stderr, wrong)
   }
