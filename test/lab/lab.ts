@@ -309,7 +309,7 @@ function tearDown(dir: string): void {
     removeGroups(groupOf(at))
     if (isMounted(join(at, 'root'))) spawnSync('umount', ['--lazy', join(at, 'root')])
   }
-  rmSync(dir, { recursive: true, force: true })
+  rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
 }
 
 const readOwner = (dir: string) => readText(join(dir, 'owner'))
@@ -328,8 +328,13 @@ export function sweep(): void {
   for (const dir of readdirSync(runs).map((block) => join(runs, block))) {
     // whoever else sweeps it may have done so since, and somebody may have claimed the block anew
     if (isLeft(dir) && takeBroom(dir)) {
-      if (isLeft(dir)) tearDown(dir)
-      else rmSync(broomOf(dir), { force: true })
+      try {
+        if (isLeft(dir)) tearDown(dir)
+        else rmSync(broomOf(dir), { force: true })
+      } catch (e) {
+        // what another run left is no reason for this one to fail
+        console.error(`what a run left in ${dir} could not be removed: ${e}`)
+      }
     }
   }
 }

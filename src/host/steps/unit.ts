@@ -105,9 +105,10 @@ case $r in *NRestarts=*) r=\${r#*NRestarts=}; r=\${r%%[!0-9]*};; *) r=0;; esac`
 const clock = 'C() { read -r c _ </proc/uptime; c=${c%.*}${c#*.}; }'
 
 /** What the unit and systemd said of it since it was to be started. The journal may still be about to write it, and loses
- * whose words they were when a process ends with them: its number it keeps. The seconds are rounded so that none is missed. */
-const findWords = `journalctl --sync >/dev/null 2>&1; p=$(systemctl show --property=ExecMainPID -- "$u"); p=\${p#*=}; C
-l=$(journalctl --no-pager -q -o cat --since "@$(($(date +%s) - (c - b + 99) / 100))" _SYSTEMD_UNIT="$u" + UNIT="$u" + _PID="\${p:-0}" 2>/dev/null | tail -n 15)
+ * whose words they were when a process ends with them: its number it keeps. The seconds are rounded, and the clock is asked
+ * first, so that none is missed. */
+const findWords = `journalctl --sync >/dev/null 2>&1; p=$(systemctl show --property=ExecMainPID -- "$u"); p=\${p#*=}; l=$(date +%s); C
+l=$(journalctl --no-pager -q -o cat --since "@$((l - (c - b + 99) / 100))" _SYSTEMD_UNIT="$u" + UNIT="$u" + _PID="\${p:-0}" 2>/dev/null | tail -n 15)
 test -n "$l" || l=$(systemctl status --no-pager -n 15 -- "$u")`
 
 const lastWords = `${findWords}; printf '%s\\n' "$l" >&2`
