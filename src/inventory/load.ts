@@ -2,8 +2,9 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { compileVariable, dataValue } from '../language/compile.ts'
 import { type Diagnostic, didYouMean, type Span } from '../language/diagnostic.ts'
-import { type Item, loadDocument, type MapItem } from '../language/document.ts'
+import { loadDocument } from '../language/document.ts'
 import { hideUnread } from '../language/hidden.ts'
+import type { Item, MapItem } from '../language/item.ts'
 import { readSource } from '../language/source.ts'
 import {
   addChild,

@@ -1,4 +1,4 @@
-import { toData } from '../language/document.ts'
+import { toData } from '../language/item.ts'
 import { hostsOf, type Inventory } from './inventory.ts'
 import { variablesOf } from './variables.ts'
 

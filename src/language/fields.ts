@@ -1,7 +1,7 @@
 import { givenNames } from './check-names.ts'
 import { compileCondition, compileValue, compileVariable } from './compile.ts'
 import type { Diagnostic, Span } from './diagnostic.ts'
-import { booleanHint, type Item, type MapItem, toData } from './document.ts'
+import { booleanHint, type Item, type MapItem, toData } from './item.ts'
 import type { Value } from './playbook.ts'
 
 /** Reads the fields of one mapping; all that is wrong goes to `report`. */

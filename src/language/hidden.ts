@@ -1,5 +1,5 @@
 import type { Source, Span } from './diagnostic.ts'
-import type { Item } from './document.ts'
+import type { Item } from './item.ts'
 import type { ParamSchema } from './schema.ts'
 
 // What a frame does not show of the files that it is cut out of. A frame shows lines around a fault, and what is secret

@@ -1,7 +1,7 @@
 import { type Diagnostic, didYouMean, type Span } from './diagnostic.ts'
-import { entryOf, type Item, type MapItem } from './document.ts'
 import { Fields } from './fields.ts'
 import { isTemplated } from './interpolation.ts'
+import { entryOf, type Item, type MapItem } from './item.ts'
 import { includeKeys, notOfInclude, otherKey, taskKeys } from './keys.ts'
 import type { Value } from './playbook.ts'
 

@@ -1,9 +1,9 @@
 import { validatorFor } from './check-value.ts'
 import { coerce } from './coerce.ts'
 import { type Diagnostic, didYouMean, type Span } from './diagnostic.ts'
-import { type Item, type MapItem, toData } from './document.ts'
 import { Fields } from './fields.ts'
 import { hideValues } from './hidden.ts'
+import { type Item, type MapItem, toData } from './item.ts'
 import type { ParamSchema, ParamsSchema } from './schema.ts'
 
 type Report = (d: Diagnostic) => void

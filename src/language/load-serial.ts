@@ -1,7 +1,7 @@
 import { didYouMean } from './diagnostic.ts'
-import { type Item, toData } from './document.ts'
 import type { Fields } from './fields.ts'
 import { isTemplated } from './interpolation.ts'
+import { type Item, toData } from './item.ts'
 import { type Batch, type Order, orders } from './playbook.ts'
 
 /** How many hosts go at a time: a number, a share as `20%`, or a list of these, the last of which counts for all that is

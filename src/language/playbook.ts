@@ -1,6 +1,6 @@
 import type { Diagnostic, Source, Span } from './diagnostic.ts'
-import type { Item } from './document.ts'
 import type { Scope } from './expression.ts'
+import type { Item } from './item.ts'
 
 /** What an author wrote at one place, compiled: plain data, or data with `<%= … %>` in it. */
 export interface Value {

@@ -32,7 +32,7 @@ export class Rig {
       env: { ...rest, HOME: this.dir, ...env },
       input,
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 300_000,
       maxBuffer: 1 << 27,
     })
     return { status: done.status, stdout: done.stdout, stderr: done.stderr }

@@ -3,7 +3,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { stringify } from 'yaml'
 import { position } from '../../src/language/diagnostic.ts'
-import { entryOf, itemAt, loadDocument, toData } from '../../src/language/document.ts'
+import { loadDocument } from '../../src/language/document.ts'
+import { entryOf, itemAt, toData } from '../../src/language/item.ts'
 
 const load = (text: string) => loadDocument({ path: 'x.yml', text })
 const codes = (text: string) =>
