@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -7,7 +8,8 @@ import { runbook } from './runbook.ts'
 
 // What the tests of hsm_probe and pkcs11_key on hosts with SoftHSM2 share.
 
-export const pin = 'canary-pin-4711'
+/** No other test's that runs beside: one of them looks at all processes of this machine. */
+export const pin = `canary-pin-${randomBytes(6).toString('hex')}`
 export const token = { label: 'lab', pin, soPin: 'canary-so-4711' }
 /** The token, with the keys of a seal. */
 export async function tokenMade(lab: Lab): Promise<void> {

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { onHost, rootOf, softhsmPath } from './hsm.ts'
-import { failure, nothingTold, probe, run, tokenMade } from './hsm-tasks.ts'
+import { failure, nothingTold, pin, probe, run, tokenMade } from './hsm-tasks.ts'
 import type { Lab } from './lab.ts'
 import { labSuite } from './suite.ts'
 
@@ -51,7 +51,7 @@ async function theSame(lab: Lab): Promise<void> {
   assert.match(all, /keys that work: hsm_demo \(AES-GCM\)/)
   assert.match(all, /by pkcs11js on the controller/)
   assert.match(answer(lab, { from: 'host' }), /by pkcs11-tool on the host/)
-  onHost(lab, 'h1', `printf %s canary-pin-4711 >/root/pin`)
+  onHost(lab, 'h1', `printf %s ${pin} >/root/pin`)
   assert.match(answer(lab, { pin_env: undefined, pin_file: '/root/pin' }), /by pkcs11-tool on the host/)
   assert.match(failure(lab, ask(), 'wrong-pin'), /the PIN is wrong \(CKR_PIN_INCORRECT from C_Login\)/)
   assert.match(flags(lab), /user PIN count low/)
