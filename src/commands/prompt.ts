@@ -14,9 +14,10 @@ export function askSecret(question: string): Promise<string> {
 
 function ask(question: string): Promise<string> {
   if (!process.stdin.isTTY) throw new UsageError(`there is no terminal to ask on: ${question.replace(/: $/, '')}`)
-  process.stderr.write(question)
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
   const lines = createInterface({ input: process.stdin, output: silent, terminal: true })
+  // only now: whoever has seen it may type, and nothing is shown any more
+  process.stderr.write(question)
   return new Promise((resolve, reject) => {
     const end = (settle: () => void) => {
       process.stderr.write('\n')
