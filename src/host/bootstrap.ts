@@ -58,10 +58,11 @@ const loop = (nonce: string, shell: string): string =>
       't) test "$(cat "$d/c" 2>/dev/null)" = "$i" && read -r p <"$d/p" && ( { kill -TERM "-$p"; sleep 2; kill -KILL "-$p"; } >/dev/null 2>&1 & );; ' +
       'q) echo q; exit 0;; ' +
       'esac; done; K; }',
-    // the watcher alone writes to the queue: when it is gone, the loop ends too
+    // the watcher alone writes to the queue: when it is gone, the loop ends too. The loop waits for its end: who hears that
+    // the loop has ended may remove the user whose processes both are
     'D <&5 5<&- >"$d/f" 2>/dev/null & exec 5<&- 6<"$d/f"',
     `echo ${nonce}`,
-    `while read -r i <&6; do test "$i" = q && exit 0; ` +
+    `while read -r i <&6; do test "$i" = q && { wait; exit 0; }; ` +
       'case $i in a*) test -e "$d/x" || test -e "$d/z";; *) test -e "$d/z" && rm -f "$d/z"; false;; esac && e=98 || { ' +
       `echo "$i" >"$d/c"; d="$d" m="$m" $S ${shell} "$d/$i" 3>&1 >/dev/null 2>&1 6<&-; e=$?; ` +
       'test -e "$d/k" && E; test "$e" = 0 || case $i in a*) : >"$d/z";; esac; T; }; ' +
