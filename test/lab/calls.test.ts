@@ -13,7 +13,7 @@ import { newAuthority } from '../host/certificates.ts'
 import { optionsWith } from '../transport/peer.ts'
 import type { Lab } from './lab.ts'
 import { startProxy } from './proxy.ts'
-import { startRunbook } from './runbook.ts'
+import { startRunbook, until } from './runbook.ts'
 import { labSuite } from './suite.ts'
 import { moreSshd } from './ways.ts'
 
@@ -22,15 +22,6 @@ import { moreSshd } from './ways.ts'
 async function connectTo(lab: Lab, address = lab.hosts[0]!.address, port = 22): Promise<Connection> {
   const ssh = await sshConnector(optionsWith(lab.knownHostsFile, { acceptNew: true, keepalive: 1 }))
   return ssh.connect({ name: 'h1', address, port, user: 'root', keyFile: lab.keyFile, password: undefined })
-}
-
-/** An sshd takes a moment to listen. */
-async function patiently<T>(run: () => Promise<T>, tries = 100): Promise<T> {
-  return run().catch(async (e) => {
-    if (tries === 0) throw e
-    await new Promise((r) => setTimeout(r, 50))
-    return patiently(run, tries - 1)
-  })
 }
 
 const pathOf = (answer: object) => ('body' in answer ? (answer.body as { url: string }).url : answer)
@@ -66,14 +57,14 @@ async function answers(lab: Lab): Promise<void> {
 async function refusals(lab: Lab): Promise<void> {
   const connection = await connectTo(lab)
   const why = async (from: Connection, url: string) => {
-    const answer = await new Channel(from).api({ url, timeout: 5 })
+    const answer = await new Channel(from).api({ url, timeout: 30 })
     return 'unreachable' in answer ? `${answer.sent} ${answer.unreachable} | ${answer.hint}` : `status ${answer.status}`
   }
   assert.match(await why(connection, 'http://127.0.0.1:9/'), /^false 127\.0\.0\.1:9 .*refused.*\| does the service run/)
   assert.match(await why(connection, 'http://no-such-host.invalid/'), /^false .*no-such-host\.invalid:80/)
   await connection.close()
   const port = await moreSshd(lab, 'h1', 'AllowTcpForwarding=no')
-  const strict = await patiently(() => connectTo(lab, lab.hosts[0]!.address, port))
+  const strict = await connectTo(lab, lab.hosts[0]!.address, port)
   assert.match(await why(strict, 'http://127.0.0.1:9/'), /^false the host's sshd lets no connection through .*AllowTcp/)
   await strict.close()
   const gone = await new Channel(strict).api({ url: 'http://127.0.0.1:9/' }).catch((e: unknown) => e)
@@ -163,7 +154,8 @@ async function lostRuns(lab: Lab): Promise<void> {
     if (how === 'cut') proxy.cut()
     else {
       run.child.kill('SIGINT')
-      await new Promise((r) => setTimeout(r, 200))
+      // two that are not taken yet are one
+      await until('the first is told', () => run.stderr().includes('interrupted'))
       run.child.kill('SIGINT')
     }
     const { stdout, stderr, status } = await run.ended
@@ -181,14 +173,14 @@ async function brokenServers(lab: Lab): Promise<void> {
   const server = await startApi((_, response) => json(response, { long: 'x'.repeat(100_000) }))
   const connection = await connectTo(lab)
   const channel = new Channel(connection)
-  const why = async (port: number) => {
-    const answer = await channel.api({ url: `http://127.0.0.1:${port}/`, timeout: 1 })
+  const why = async (port: number, timeout = 30) => {
+    const answer = await channel.api({ url: `http://127.0.0.1:${port}/`, timeout })
     return 'unreachable' in answer ? `${answer.sent} ${answer.unreachable}` : `status ${answer.status}`
   }
   const cut = await startProxy({ address: '127.0.0.1', port: server.port }, { cutAfter: { toClient: 500 } })
   assert.match(await why(cut.port), /^true .*ended the connection before it answered/)
   const stalled = await startProxy({ address: '127.0.0.1', port: server.port }, { stallAfter: { toClient: 500 } })
-  assert.match(await why(stalled.port), /^true .*did not answer within 1 s/)
+  assert.match(await why(stalled.port, 1), /^true .*did not answer within 1 s/)
   const banner = createServer((s) => s.end('220 mail\r\n')).listen(0, '127.0.0.1')
   await new Promise((r) => banner.once('listening', r))
   assert.match(await why((banner.address() as { port: number }).port), /does not speak HTTP/)

@@ -43,6 +43,10 @@ async function nothingLeft(lab: Lab, host: string, mark = 'nothing-else'): Promi
 const runsOn = (lab: Lab, host: string, mark: string) =>
   until(`${mark} runs on ${host}`, () => lab.run(host, ['pgrep', '-f', mark]).status === 0)
 
+/** That nothing new is to start comes to a host a moment after the signal. */
+const hostKnows = (lab: Lab) =>
+  until('the host knows', () => lab.run('h1', ['sh', '-c', 'test -e /tmp/runbook.*/x']).status === 0)
+
 function events(run: { stdout: string }): Record<string, never>[] {
   return run.stdout
     .trim()
@@ -68,6 +72,7 @@ async function signalsTest(lab: Lab): Promise<void> {
     await runsOn(lab, 'h1', 'mark-first')
     run.child.kill(signal)
     await until('it says that it was interrupted', () => run.stderr().includes('interrupted'))
+    await hostKnows(lab)
     lab.run('h1', ['touch', '/run/go'])
     const end = await run.ended
     assert.is(end.status, 130, end.stderr)
@@ -186,11 +191,12 @@ async function halfFilesTest(lab: Lab): Promise<void> {
       for (const [n, allowed] of whole.entries())
         assert.ok(allowed.includes(stdout.split('\n')[n]!.split(' ')[0]!), `big${n + 1} is neither old nor new`)
       assert.equal(stdout.trim().split('\n').slice(whole.length), Array(whole.length).fill('640'))
+      // nor does the next run meet with what this one began
+      await nothingLeft(lab, 'h1')
     }
   } finally {
     await proxy.close()
   }
-  await nothingLeft(lab, 'h1')
   assert.is(runbook(['apply', plays[1]!, '-l', 'h1'], lab).status, 0)
   const again = runbook(['apply', plays[1]!, '-l', 'h1', '--output', 'ndjson'], lab)
   assert.is(again.status, 0)
@@ -272,7 +278,9 @@ async function backgroundTest(lab: Lab): Promise<void> {
   const tasks = started.map((c) => `    - shell: ${c}\n      args: { executable: /bin/bash }\n`).join('')
   const end = runbook(['apply', play('background', tasks), '-l', 'h1'], lab, { timeout: 30_000 })
   assert.is(end.status, 0, end.stdout)
-  for (const n of [5011, 5012, 5013, 5014]) assert.is(lab.run('h1', ['pkill', '-f', `^sleep ${n}`]).status, 0, `${n}`)
+  // what was just started may not have come to its own name yet
+  for (const n of [5011, 5012, 5013, 5014])
+    await until(`${n} lives on`, () => lab.run('h1', ['pkill', '-f', `^sleep ${n}`]).status === 0)
   await nothingLeft(lab, 'h1')
 }
 
@@ -357,7 +365,7 @@ open(${JSON.stringify(code)}, "w").write(str(os.waitstatus_to_exitcode(status)))
   await runsOn(lab, 'h1', 'mark-terminal')
   child.stdin.write('close\n')
   const ended = new Promise((resolve) => child.on('close', resolve))
-  await new Promise((r) => setTimeout(r, 500))
+  await hostKnows(lab)
   lab.run('h1', ['touch', '/run/go'])
   await ended
   assert.is(readFileSync(code, 'utf8'), '-1', 'it ends as a program does whose terminal is gone')

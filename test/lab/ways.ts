@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { Lab } from './lab.ts'
-import { startRunbook } from './runbook.ts'
+import { startRunbook, until } from './runbook.ts'
 
 // How the tests of connections ask for a run, and hear how it went with each host.
 
@@ -67,7 +67,13 @@ export async function moreSshd(lab: Lab, host: string, ...options: string[]): Pr
   const log = `/var/log/sshd-${port}`
   const done = lab.run(host, ['/usr/sbin/sshd', '-p', `${port}`, '-E', log, '-o', 'PidFile=none', ...more])
   assert.is(done.status, 0, done.stderr)
+  await untilListens(lab, host, `${lab.hosts.find((h) => h.name === host)!.address}:${port}`)
   return port
+}
+
+/** An sshd goes to the background before it listens. */
+export async function untilListens(lab: Lab, host: string, at: string): Promise<void> {
+  await until(`${at} is listened on`, () => lab.run(host, ['ss', '-Hltn', 'src', at]).stdout !== '')
 }
 
 export function strangeKey(): string {
