@@ -62,13 +62,14 @@ export function sameData(a: unknown, b: unknown): boolean {
 
 /** It is this afterwards; where it was written, its engine may list another name. */
 export function secretEffects(because: string, question: Question, after: Secret): Effect[] {
-  const { mount, path } = question
+  const { mount, path, version } = question
   return [
     vaultEffect(
       because,
       secretKind,
       question,
-      (q) => q.mount === mount && q.path === path,
+      // who asks as of another version, because the engine was of that one before, is told nothing of it
+      (q) => q.mount === mount && q.path === path && q.version === version,
       () => after,
     ),
     ...(after.data

@@ -110,7 +110,7 @@ async function laws(bao: Bao): Promise<void> {
     },
   )
   const seed = LAW_SEED === undefined ? {} : { seed: Number(LAW_SEED) }
-  await fc.assert(property, { numRuns: Number(LAW_RUNS), endOnFailure: false, ...seed })
+  await fc.assert(property, { numRuns: Number(LAW_RUNS), endOnFailure: false, includeErrorInReport: true, ...seed })
 }
 
 baoSuite(['2.7.2', '2.6.2'], [['laws 1 to 4, on generated tasks', laws]])

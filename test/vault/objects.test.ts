@@ -112,6 +112,28 @@ async function ofNumber(bao: Bao, number: string): Promise<string> {
   return (await run('apply', text)).tasks[0]!.message!
 }
 
+/** What was asked of an engine of version 1 says nothing of what is written when it is of version 2. */
+async function turned(bao: Bao): Promise<void> {
+  const mount = (more: object) => ({ vault_mount: { path: 'turned', type: 'kv', ...more } })
+  const ran = await apply(bao, [
+    mount({}),
+    // a failure ends a pass: the secret is asked for while the engine is of version 1
+    { ...mount({ type: 'transit' }), ignore_errors: true },
+    mount({ version: 2 }),
+    { vault_secret: { mount: 'turned', path: 's', data: { a: '1' } } },
+  ])
+  assert.equal(
+    ran.tasks.map((t) => [t.status, ...t.changes]),
+    [
+      ['changed', 'mount kv at turned/'],
+      ['failed'],
+      ['changed', 'tune turned/: version 2'],
+      ['changed', 'write turned/s (a)'],
+    ],
+  )
+  assert.equal((await bao.ask('GET', 'turned/data/s')).data.data.data, { a: '1' })
+}
+
 /** A token that may only what its policy says: it can't list engines. */
 async function narrow(bao: Bao): Promise<void> {
   await apply(bao, mounts)
@@ -192,6 +214,7 @@ baoSuite(
     ['all of it from nothing, in one pass', fromNothing],
     ['secrets of both versions', secrets],
     ['secrets that are not read back as they are written', oddSecrets],
+    ['an engine that becomes versioned, and is written to in the same run', turned],
     ['a token that may little', narrow],
     ['policies', policies],
     ['transit keys', keys],
