@@ -10,7 +10,7 @@
 // that is missing the connection went, and what came is not whole):
 //   b  a blob, stored as $d/NAME           s  a script, stored and queued; runs with fd 3 as its way to the controller
 //   x  start no further step               q  end when the queue is empty
-//   t  end the script NAME, if it is the one that runs
+//   t  end the script NAME: the one that runs, or that is about to
 // A script whose name starts with `a` (a step) is passed over, with status 98, when a step before it failed or `x` came; any
 // other script (reads) clears such a failure, so what is asked behind steps is always answered.
 // Host to controller: a line with the nonce (what stands before it is a noisy login's), then what scripts write on fd 3,
@@ -55,7 +55,7 @@ const loop = (nonce: string, shell: string): string =>
     'D() { while read -r k i n; do case $k in ' +
       'b|s) R "$n" >"$d/$i" || { test -z "$r" && echo >"$d/y" && O && R "$n" >"$d/$i"; } || { rm -f "$d/$i"; : >"$d/w"; K; }; r=1; read -r z && test -z "$z" || K; test $k = b || echo "$i";; ' +
       'x) : >"$d/x";; ' +
-      't) test "$(cat "$d/c" 2>/dev/null)" = "$i" && read -r p <"$d/p" && ( { kill -TERM "-$p"; sleep 2; kill -KILL "-$p"; } >/dev/null 2>&1 & );; ' +
+      't) : >"$d/l$i"; test "$(cat "$d/c" 2>/dev/null)" = "$i" && read -r p <"$d/p" && ( { kill -TERM "-$p"; sleep 2; kill -KILL "-$p"; } >/dev/null 2>&1 & );; ' +
       'q) echo q; exit 0;; ' +
       'esac; done; K; }',
     // the watcher alone writes to the queue: when it is gone, the loop ends too. The loop waits for its end: who hears that
@@ -80,5 +80,8 @@ export function bootstrapCommand(nonce: string, shell = 'sh'): string {
   return `exec ${shell} -c '${text}'`
 }
 
-/** What every script starts with: its process group for the watcher, and the login's own umask back. */
-export const scriptHead = 'echo $$ >"$d/p"; umask "$m"\n'
+/** What every script starts with: its process group for the watcher, and the login's own umask back. An order to end that
+ * came before the watcher could read the group is found here: of the two, one sees what the other wrote. */
+export const scriptHead =
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is shell
+  'echo $$ >"$d/p"; test -d "$d" && test ! -e "$d/k" && test ! -e "$d/l${0##*/}" || exit 143; umask "$m"\n'

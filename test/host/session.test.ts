@@ -8,11 +8,17 @@ import * as assert from 'uvu/assert'
 import { bootstrapCommand } from '../../src/host/bootstrap.ts'
 import { newNonce, notStarted, Session, SessionLost } from '../../src/host/session.ts'
 import { openLocal } from '../../src/transport/local.ts'
+import { until } from '../until.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'session-test-'))
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
 process.env.TMPDIR = scratch
 const left = () => readdirSync(scratch)
+/** What is killed may be there a while longer, where the machine is busy: these sleep for minutes. */
+const gone = (sleeping: string) =>
+  until(() => spawnSync('pgrep', ['-f', `^sleep ${sleeping}\\.${process.pid}$`]).stdout.length === 0)
+/** A loop that does not end by itself in time is killed, and the other process removes its directory. */
+const cleared = () => until(() => left().length === 0)
 const has = (command: string) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
 
 function open(shell = 'sh', login = '/bin/sh', noise = ''): Session {
@@ -69,6 +75,7 @@ test('a TMPDIR with blanks and signs in its name: nothing else is removed', asyn
     const killed = open()
     await killed.ready
     await killed.kill()
+    await until(() => readdirSync(odd).length === 0)
     assert.equal([readdirSync(odd), left().length, existsSync(join(scratch, 'a/kept'))], [[], 3, true])
   } finally {
     process.env.TMPDIR = scratch
@@ -101,14 +108,24 @@ test('a connection that goes ends the running step, all it started, and the dire
   const running = session.run(
     `sleep 300.${process.pid} & sleep 301.${process.pid} & echo $! >"${mark}"; echo started >&3; wait`,
   )
-  while (!existsSync(mark)) await new Promise((r) => setTimeout(r, 20))
+  await until(() => existsSync(mark))
   await session.kill()
   const lost = await running.catch((e: unknown) => e)
   assert.instance(lost, SessionLost)
   rmSync(mark)
-  assert.equal(left(), [])
-  const sleeping = spawnSync('pgrep', ['-f', `sleep 30[01].${process.pid}`]).stdout.toString()
-  assert.is(sleeping, '')
+  await cleared()
+  await gone('30[01]')
+})
+
+test('a connection that goes while a script starts ends it too', async () => {
+  for (let i = 0; i < 8; i++) {
+    const session = open()
+    if (i % 2 === 1) await session.ready
+    void session.run(`exec sleep 304.${process.pid}`).catch(() => {})
+    await session.kill()
+  }
+  await gone('304')
+  await cleared()
 })
 
 test('a frame that arrives cut is never run', async () => {
@@ -192,7 +209,7 @@ test('the order to stop ends a shared script behind the step that runs', async (
   const mark = join(scratch, 'second')
   const second = `: >${mark}; until test -e "$d/x"; do sleep 0.02; done; e=0`
   const ends = session.steps(['e=0', second, 'echo no >&3; e=0', 'e=0'].map((t) => ({ text: Buffer.from(t) })))
-  while (!existsSync(mark)) await new Promise((r) => setTimeout(r, 20))
+  await until(() => existsSync(mark))
   session.stop()
   rmSync(mark)
   assert.equal(
@@ -249,7 +266,18 @@ test('a step that takes too long is ended with all it started, the next ones are
   assert.is(next.status, notStarted)
   assert.is(read.output.toString(), 'on\n')
   await session.close()
-  assert.is(spawnSync('pgrep', ['-f', `sleep 30[23].${process.pid}`]).stdout.toString(), '')
+  await gone('30[23]')
+})
+
+test('a time limit that is over before its step began counts all the same', async () => {
+  for (let i = 0; i < 8; i++) {
+    const session = open()
+    if (i % 2 === 1) await session.ready
+    const [late, next] = await Promise.all([session.step(`exec sleep 305.${process.pid}`, 0), session.step('exit 0')])
+    assert.equal([late.timedOut, late.status !== 0, next.status], [true, true, notStarted])
+    await session.close()
+  }
+  assert.equal(left(), [])
 })
 
 test.run()
