@@ -60,8 +60,3 @@ export type Event = Record<string, any>
 export function localHosts(...names: readonly string[]): string {
   return `all: { vars: { ansible_connection: local }, hosts: { ${names.map((n) => `${n}: `).join(', ')} } }\n`
 }
-
-/** Looks until it holds; the test's own time is its limit. */
-export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20))
-}

@@ -3,7 +3,8 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { localHosts, Rig, until } from './rig.ts'
+import { until } from '../until.ts'
+import { localHosts, Rig } from './rig.ts'
 
 const rig = new Rig({
   'hosts.yml': localHosts('h1', 'h2'),

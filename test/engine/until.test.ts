@@ -103,12 +103,16 @@ test('where it holds at once, waiting costs nothing', async () => {
 
 test('what the tasks before it did is there', async () => {
   fresh()
-  const text = play(`- { name: make, command: "sh -c '(sleep 0.3; touch ${at('late')}) >/dev/null 2>&1 &'" }
+  const waits = `(until test -e ${at('tried')}; do sleep 0.1; done; touch ${at('late')}) >/dev/null 2>&1 &`
+  const text = play(`- { name: make, command: "sh -c '${waits}'" }
 - { name: copy, copy: { content: x, dest: ${at('soon')} } }
 - { name: soon, stat: { path: ${at('soon')} }, register: s, until: s.stat.exists, retries: 0 }
-- { name: late, stat: { path: ${at('late')} }, register: l, until: l.stat.exists, retries: 50, delay: 0.1 }
+- { name: late, stat: { path: ${at('late')} }, register: l, until: l.stat.exists, retries: 500, delay: 0.1 }
 - { name: say, debug: { msg: "<%= s.attempts %> <%= l.attempts > 1 %>" } }`)
-  assert.equal(told(await run('apply', text)).slice(1), ['copy: changed', 'soon: ok', 'late: ok', 'say: ok 1 true'])
+  const ran = await run('apply', text, {
+    onEvent: (e) => void (e.event === 'progress' && /again/.test(e.step) && writeFileSync(at('tried'), '')),
+  })
+  assert.equal(told(ran).slice(1), ['copy: changed', 'soon: ok', 'late: ok', 'say: ok 1 true'])
 })
 
 test('each item of a loop is tried on its own', async () => {

@@ -9,6 +9,7 @@ import { entry } from '../../src/host/reads/entry.ts'
 import type { CallStep, Step, StepEnd } from '../../src/host/step.ts'
 import { localConnection } from '../../src/transport/local.ts'
 import { ConnectError } from '../../src/transport/stream.ts'
+import { until } from '../until.ts'
 import { json, startApi } from './api-server.ts'
 
 // Calls in a conversation: reads beside the shell's, steps in turn with the shell's.
@@ -104,10 +105,9 @@ test('a time limit, a host that is lost and a fault of the module end a call; no
     return { ok: true }
   }
   const end = async (step: Step) => (await talk.apply(orders([step]), []).ends[0]!)!
-  const late = await end(call(waits, { timeout: 0.2 }))
+  const late = await end(call(waits, { timeout: 1 }))
   assert.is(late.outcome, 'timed-out')
-  await new Promise((r) => setTimeout(r, 50))
-  assert.is(aborted, 1)
+  await until(() => aborted === 1)
   const lost = await end(call(() => Promise.reject(new ConnectError('lost', 'the connection was lost: gone'))))
   assert.equal([lost.outcome, lost.stderr.toString()], ['lost', 'gone'])
   const broken = await end(call(() => Promise.reject(new TypeError('x is not a function'))))
@@ -124,7 +124,7 @@ test('told to stop, the running call ends and none starts; killed, it ends at on
   })
   const asks = call(async (way) => ({ ok: 'status' in (await way.api({ method: 'PUT', url: server.url })) }))
   const begun = async () => {
-    for (let i = 0; i < 200 && !gate.open; i++) await new Promise((r) => setTimeout(r, 10))
+    await until(() => gate.open !== undefined)
     return gate.open!
   }
   const talk = await Conversation.open(localConnection)

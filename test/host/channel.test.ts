@@ -1,8 +1,10 @@
-import { connect, createServer } from 'node:net'
+import type { ServerResponse } from 'node:http'
+import { connect, createServer, type Socket } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Channel, requestKey } from '../../src/host/channel.ts'
 import { localConnection } from '../../src/transport/local.ts'
+import { until } from '../until.ts'
 import { json, startApi } from './api-server.ts'
 import { newAuthority } from './certificates.ts'
 
@@ -38,21 +40,23 @@ test('JSON goes and comes; a stream is kept for the next request; errors of the 
 })
 
 test('equal questions at one time are asked once, and not more streams are open than some', async () => {
-  let most = 0
-  let now = 0
-  const server = await startApi((_, response) => {
-    most = Math.max(most, ++now)
-    setTimeout(() => {
-      now--
-      json(response, {})
-    }, 20)
-  })
+  const waiting: ServerResponse[] = []
+  const server = await startApi((_, response) => void waiting.push(response))
   const channel = new Channel(localConnection)
-  await Promise.all(Array.from({ length: 30 }, (_, i) => channel.api({ url: `${server.url}/${i % 10}` })))
+  const all = Promise.all(Array.from({ length: 30 }, (_, i) => channel.api({ url: `${server.url}/${i % 10}` })))
+  for (const together of [4, 4, 2]) {
+    await until(() => waiting.length >= together)
+    // one more would have come by then
+    await new Promise((r) => setTimeout(r, 20))
+    assert.is(waiting.length, together)
+    for (const response of waiting.splice(0)) json(response, {})
+  }
+  await all
   assert.is(server.asked.length, 10)
-  assert.is(most, 4)
-  await channel.api({ url: `${server.url}/0` })
-  assert.is(server.asked.length, 11)
+  const later = channel.api({ url: `${server.url}/0` })
+  await until(() => waiting.length === 1)
+  json(waiting[0]!, {})
+  await later
   channel.close()
   await server.close()
 })
@@ -100,16 +104,17 @@ test('a stream that its server ended at rest is not used again, where nothing bu
     socket.on('error', () => {})
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  let last: Socket
   const channel = new Channel({
     ...localConnection,
-    connect: async (host, port) => connect({ host, port, allowHalfOpen: true }),
+    connect: async (host, port) => (last = connect({ host, port, allowHalfOpen: true })),
   })
   const { port } = server.address() as { port: number }
-  const request = { method: 'PUT', url: `http://127.0.0.1:${port}/`, timeout: 2 } as const
+  const request = { method: 'PUT', url: `http://127.0.0.1:${port}/`, timeout: 20 } as const
   for (const turn of [1, 2, 3]) {
     const answer = await channel.api(request)
     assert.is('status' in answer ? answer.status : answer.unreachable, 200)
-    await new Promise((r) => setTimeout(r, 50))
+    await until(() => last.readableEnded)
     assert.is(streams, turn)
   }
   channel.close()
@@ -130,12 +135,12 @@ test('whatever keeps an answer from coming is said in a sentence', async () => {
     more()
   })
   const why = async (url: string) => {
-    const answer = await channel.api({ url, timeout: url.includes('silent') ? 0.2 : 10 })
+    const answer = await channel.api({ url, timeout: url.includes('silent') ? 1 : 20 })
     return 'unreachable' in answer ? `${answer.unreachable}, ${answer.sent}` : `status ${answer.status}`
   }
   assert.match(await why('http://127.0.0.1:9/'), /^127\.0\.0\.1:9 refused the connection, false$/)
   assert.match(await why('http://no-such-host.invalid/'), /does not know the name in no-such-host\.invalid:80, false$/)
-  assert.match(await why(`http://127.0.0.1:${portOf(silent)}/silent`), /did not answer within 0\.2 s, true$/)
+  assert.match(await why(`http://127.0.0.1:${portOf(silent)}/silent`), /did not answer within 1 s, true$/)
   assert.match(await why(`http://127.0.0.1:${portOf(rude)}/`), /ended the connection before it answered, true$/)
   assert.match(await why(`http://127.0.0.1:${portOf(odd)}/`), /does not speak HTTP, true$/)
   assert.match(await why(`https://127.0.0.1:${portOf(rude)}/`), /ended the connection before it answered, false$/)

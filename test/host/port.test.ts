@@ -44,8 +44,8 @@ const mutual = { requestCert: true, rejectUnauthorized: true, ca: authority.ca }
 const both = ['TLSv1.2', 'TLSv1.3'] as const
 
 /** What is wrong with it, what is warned of, and whether it lets us in. */
-async function tell(port: number, tls?: TlsQuestion, host = '127.0.0.1') {
-  const question: PortQuestion = { host, port, timeout: 3, ...(tls ? { tls } : {}) }
+async function tell(port: number, tls?: TlsQuestion, host = '127.0.0.1', timeout = 20) {
+  const question: PortQuestion = { host, port, timeout, ...(tls ? { tls } : {}) }
   const look = await portKind.call(question, new Channel(localConnection))
   const wanted: PortWanted = {
     host,
@@ -68,13 +68,10 @@ function p12Of({ cert, key }: Issued, password: string, ...more: string[]): stri
 test('nothing there, something that is no TLS, something that is silent', async () => {
   const plain = await listening(createServer((socket) => socket.end('220 hello, this is no TLS\r\n')))
   const silent = await listening(createServer(() => {}))
-  const closed = await listening(createServer())
-  await new Promise((resolve) => servers.pop()!.close(resolve))
-  assert.match((await tell(closed)).said, /127\.0\.0\.1:\d+/)
-  assert.match((await tell(closed)).said, /refuse/)
+  assert.match((await tell(1)).said, /127\.0\.0\.1:1 refuse/)
   assert.is((await tell(plain)).said, '')
   assert.match((await tell(plain, {})).said, /does not speak TLS/)
-  assert.match((await tell(silent, {})).said, /takes connections and does not answer to TLS/)
+  assert.match((await tell(silent, {}, undefined, 3)).said, /takes connections and does not answer to TLS/)
   const hasty = await listening(createServer((socket) => socket.destroy()))
   assert.is((await tell(hasty)).said, '')
   const shut =

@@ -4,6 +4,7 @@ import type { Event } from '../../src/report/events.ts'
 import { quietOutput } from '../../src/report/output.ts'
 import { plainReporter } from '../../src/report/plain.ts'
 import { prettyReporter } from '../../src/report/pretty.ts'
+import { until } from '../until.ts'
 import { shown } from './emulator.ts'
 import { applied, play, Recorder, taskEvent } from './recorded.ts'
 
@@ -22,7 +23,7 @@ test('while a play runs, what is told stands above the rows; in the end it is wh
   const reporter = await pretty(stream)
   const half = applied.findIndex((e) => e.event === 'host')
   for (const event of applied.slice(0, half)) reporter.report(event)
-  await pause(350)
+  await until(() => /failed: start: run start[\s\S]*connects/.test(stream.text))
   const { lines, cursorHidden } = screenOf(stream)
   assert.ok(cursorHidden)
   assert.is(lines.filter((l) => l === 'failed web-2: start').length, 1)
@@ -75,10 +76,9 @@ test('rows never take more lines than the terminal has, nor more columns', async
   reporter.report({ event: 'play', play, hosts, tasks: ['a'] })
   for (const host of hosts) reporter.report({ event: 'turn', host, play, over: false })
   reporter.report({ event: 'progress', host: hosts[1]!, play, task: '漢字'.repeat(100), step: 'x'.repeat(300) })
-  await pause(250)
-  const drawn = stream.writes.filter((w) => w.includes('hosts done'))
-  assert.ok(drawn.length > 0)
-  for (const text of drawn) assert.ok(text.split('\n').length <= 6)
+  const drawn = () => stream.writes.filter((w) => w.includes('hosts done'))
+  await until(() => drawn().length > 2)
+  for (const text of drawn()) assert.ok(text.split('\n').length <= 6)
   await reporter.end()
 })
 

@@ -1,6 +1,7 @@
 """Runs a command on a pseudo-terminal: COLUMNS ROWS STEPS COMMAND... Copies what it writes to standard output, and exits as it does.
 
-STEPS is a JSON list of {"see": text, "send": text | "columns": number}: each waits for its text, after that of the one before."""
+STEPS is a JSON list of {"see": text, "send": text | "columns": number | "touch": path}: each waits for its text, after that
+of the one before."""
 import fcntl, json, os, pty, struct, sys, termios
 
 columns, rows = int(sys.argv[1]), int(sys.argv[2])
@@ -35,6 +36,8 @@ while True:
             resize(fd, step["columns"])
         if "send" in step:
             os.write(fd, step["send"].encode())
+        if "touch" in step:
+            open(step["touch"], "w").close()
 sys.stdout.buffer.flush()
 code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 sys.exit(code if code >= 0 else 128 - code)
