@@ -53,7 +53,7 @@ test('on a real host: files with expressions over lines, ports that speak, what 
   const server = createServer((socket) => socket.on('error', () => {}).end('hello\nready to serve'))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  const task = (params: object) => `    - wait_for: ${JSON.stringify({ timeout: 5, ...params })}\n`
+  const task = (params: object) => `    - wait_for: ${JSON.stringify({ timeout: 60, ...params })}\n`
   const fails = (params: object) => `${task({ timeout: 1, ...params })}      ignore_errors: true\n`
   const text = [
     '- hosts: all\n  tasks:\n',
@@ -85,21 +85,22 @@ test('a URL behind https whose certificate an authority of one’s own signed; o
   let asked = 0
   const secure = await startApi((_, r) => r.writeHead(429).end(), authority.issue('IP:127.0.0.1'))
   const named = await startApi((_, r) => r.writeHead(200).end('<html>'), authority.issue('DNS:vault.example'))
-  const late = await startApi((_, r) => r.writeHead(++asked < 3 ? 503 : 200).end())
+  const slow = await startApi((_, r) => r.writeHead(++asked < 3 ? 503 : 200).end())
   const task = (params: object) =>
-    `    - wait_for: ${JSON.stringify({ timeout: 1, sleep: 0.1, ...params })}\n      ignore_errors: true\n`
+    `    - wait_for: ${JSON.stringify({ timeout: 60, sleep: 0.1, ...params })}\n      ignore_errors: true\n`
+  const late = { timeout: 1 }
   const text = [
     '- hosts: all\n  tasks:\n',
     task({ url: secure.url, ca_cert, status_code: [200, 429] }),
     task({ url: secure.url, status_code: [429] }),
     task({ url: secure.url, validate_certs: false, status_code: [429] }),
-    task({ url: secure.url, ca_cert }),
+    task({ url: secure.url, ca_cert, ...late }),
     task({ url: secure.url, ca_cert, state: 'absent' }),
-    task({ url: secure.url, ca_cert, state: 'absent', status_code: [429] }),
+    task({ url: secure.url, ca_cert, state: 'absent', status_code: [429], ...late }),
     task({ url: named.url, ca_cert }),
     task({ url: named.url, ca_cert, tls_server_name: 'vault.example' }),
-    task({ url: late.url }),
-    task({ url: 'http://127.0.0.1:1/' }),
+    task({ url: slow.url }),
+    task({ url: 'http://127.0.0.1:1/', ...late }),
     task({ url: 'http://127.0.0.1:1/', state: 'stopped' }),
   ].join('')
   try {
@@ -122,7 +123,7 @@ test('a URL behind https whose certificate an authority of one’s own signed; o
     )
     assert.is(asked, 3)
   } finally {
-    await Promise.all([secure, named, late].map((s) => s.close()))
+    await Promise.all([secure, named, slow].map((s) => s.close()))
   }
 })
 

@@ -295,7 +295,7 @@ test('an intent is seen whole or not at all: a run that dies at once is known to
   const path = join(fresh(), 'keys')
   const child = spawn(process.execPath, [process.argv[1]!], { env: { ...process.env, STORE_TO_TRY: path } })
   let [seen, half] = [0, 0]
-  for (const end = Date.now() + 3000; Date.now() < end && seen < 400; ) {
+  for (const end = Date.now() + 60_000; Date.now() < end && seen < 400; ) {
     if (seen === 0) await new Promise((r) => setTimeout(r, 1))
     const found = intentAt(path)
     if (found === undefined) continue

@@ -1,15 +1,15 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import { type BaoVersion, baoRelease, whyNoServers } from '../lab/bao.ts'
+import { nextPort, ownAddress, unsealsNoMore } from './server-rig.ts'
 
 /** A real OpenBao of a test, on loopback, unsealed by a key of its own: for what needs no HSM. */
 export interface Bao {
-  /** `http://127.0.0.1:PORT`. */
+  /** `http://127.…:PORT`. */
   readonly address: string
   readonly version: BaoVersion
   readonly rootToken: string
@@ -18,6 +18,7 @@ export interface Bao {
   /** Asks as root, or with another token. */
   // biome-ignore lint/suspicious/noExplicitAny: a server's JSON, which the test looks into
   readonly ask: (method: string, path: string, body?: unknown, token?: string) => Promise<{ status: number; data: any }>
+  /** It stays sealed. */
   readonly seal: () => Promise<void>
   readonly stop: () => Promise<void>
 }
@@ -34,16 +35,16 @@ export async function startBao(version: BaoVersion, more = ''): Promise<Bao> {
   const dataDir = join(dir, 'data')
   mkdirSync(dataDir)
   writeFileSync(join(dir, 'key'), randomBytes(32), { mode: 0o600 })
-  const [port, cluster] = [await freePort(), await freePort()]
-  const address = `http://127.0.0.1:${port}`
+  const [api, cluster] = [`${ownAddress}:${nextPort()}`, `${ownAddress}:${nextPort()}`]
+  const address = `http://${api}`
   writeFileSync(
     join(dir, 'server.hcl'),
     `${storages[version](dataDir)}
 api_addr = "${address}"
-cluster_addr = "http://127.0.0.1:${cluster}"
+cluster_addr = "http://${cluster}"
 listener "tcp" {
-  address = "127.0.0.1:${port}"
-  cluster_address = "127.0.0.1:${cluster}"
+  address = "${api}"
+  cluster_address = "${cluster}"
   tls_disable = true
 }
 seal "static" {
@@ -85,6 +86,7 @@ ${more}`,
     dataDir,
     ask,
     seal: async () => {
+      await unsealsNoMore(log)
       await ask('PUT', 'sys/seal')
       await until('it is not sealed', async () => (await ask('GET', 'sys/seal-status')).data.sealed)
     },
@@ -95,14 +97,6 @@ ${more}`,
       rmSync(dir, { recursive: true, force: true })
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 /** Runs tests one after the other on one server of each version; where there can be none, all are skipped. */

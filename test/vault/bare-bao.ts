@@ -2,10 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request as open } from 'node:http'
-import { type AddressInfo, createServer as listen } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { baoRelease } from '../lab/bao.ts'
+import { nextPort, ownAddress, unsealsNoMore } from './server-rig.ts'
 
 /** A real OpenBao on loopback that nobody has initialised yet. */
 export interface BareBao {
@@ -18,6 +19,8 @@ export interface BareBao {
   // biome-ignore lint/suspicious/noExplicitAny: a server's JSON, which the test looks into
   readonly ask: (path: string, token?: string, body?: unknown) => Promise<{ status: number; data: any }>
   readonly log: () => string
+  /** Whoever seals it finds it sealed. */
+  readonly unsealsNoMore: () => Promise<void>
 }
 
 export interface BareOptions {
@@ -25,7 +28,6 @@ export interface BareOptions {
   readonly seal?: string | undefined
   /** Others that it joins. */
   readonly joins?: readonly string[]
-  readonly port?: number
   /** It speaks TLS: its key and certificate, PEM. What it is asked here is not believed, and not needed. */
   readonly tls?: { readonly key: string; readonly cert: string }
 }
@@ -37,14 +39,6 @@ process.on('exit', () => {
   for (const dir of dirs) rmSync(dir, { recursive: true, force: true })
 })
 
-export async function freePort(): Promise<number> {
-  const server = listen().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
 const keyDir = mkdtempSync(join(tmpdir(), 'bao-key-'))
 dirs.push(keyDir)
 writeFileSync(join(keyDir, 'key'), randomBytes(32), { mode: 0o600 })
@@ -52,11 +46,12 @@ writeFileSync(join(keyDir, 'key'), randomBytes(32), { mode: 0o600 })
 /** A seal that needs no HSM. */
 export const ownSeal = `seal "static" {\n  current_key_id = "k1"\n  current_key = "file://${keyDir}/key"\n}`
 
-export async function bareBao({ seal, joins = [], port, tls }: BareOptions = {}): Promise<BareBao> {
+export async function bareBao({ seal, joins = [], tls }: BareOptions = {}): Promise<BareBao> {
   const dir = mkdtempSync(join(tmpdir(), 'bao-bare-'))
   dirs.push(dir)
-  const [api, cluster] = [port ?? (await freePort()), await freePort()]
-  const address = `${tls ? 'https' : 'http'}://127.0.0.1:${api}`
+  const [port, cluster] = [nextPort(), `${ownAddress}:${nextPort()}`]
+  const api = `${ownAddress}:${port}`
+  const address = `${tls ? 'https' : 'http'}://${api}`
   const config = join(dir, 'server.hcl')
   const part = (name: string) => join(dir, name)
   for (const [name, text] of Object.entries(tls ?? {})) writeFileSync(part(name), text, { mode: 0o600 })
@@ -65,14 +60,14 @@ export async function bareBao({ seal, joins = [], port, tls }: BareOptions = {})
     config,
     `storage "raft" {
   path = "${dir}/data"
-  node_id = "n${api}"
+  node_id = "n${port}"
   performance_multiplier = 1
 ${others}}
 api_addr = "${address}"
-cluster_addr = "http://127.0.0.1:${cluster}"
+cluster_addr = "http://${cluster}"
 listener "tcp" {
-  address = "127.0.0.1:${api}"
-  cluster_address = "127.0.0.1:${cluster}"
+  address = "${api}"
+  cluster_address = "${cluster}"
   ${tls ? `tls_cert_file = "${part('cert')}"\n  tls_key_file = "${part('key')}"` : 'tls_disable = true'}
 }
 ${seal ?? ''}
@@ -104,7 +99,7 @@ ${seal ?? ''}
     child = undefined
   }
   return {
-    ...{ address, config, start, kill, ask, log },
+    ...{ address, config, start, kill, ask, log, unsealsNoMore: () => unsealsNoMore(part('log')) },
     empty: async () => {
       await kill()
       rmSync(join(dir, 'data'), { recursive: true, force: true })

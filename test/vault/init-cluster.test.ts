@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { answers, type BareBao, bareBao, ownSeal } from './bare-bao.ts'
+import { answers, type BareBao, bareBao, ownSeal, standIn, type Trick } from './bare-bao.ts'
 import { apply, bare, check, init, newStore } from './init-rig.ts'
 
 // Several real servers that are to be one cluster.
@@ -52,14 +52,25 @@ check('two that are called the first at the same moment: one is, the other is le
   const both = await Promise.all([1, 2].map(() => bareBao({ seal: ownSeal, joins: [nobody] })))
   for (const bao of both) await bao.start()
   for (const bao of both) await answers(bao.address, bao.log)
-  const done = await Promise.all(
-    both.map((bao) => apply(init(bao.address, newStore(), { config: bao.config, role: 'first' }))),
+  // who is the first is not done before the other has been refused
+  let refused: Promise<unknown> = Promise.resolve()
+  const fronts = await Promise.all(
+    both.map((bao) =>
+      standIn(bao.address, async (what): Promise<Trick> => {
+        if (what === 'PUT /v1/sys/init') await refused
+        return 'pass'
+      }),
+    ),
   )
+  const runs = both.map((bao, i) => apply(init(fronts[i]!.address, newStore(), { config: bao.config, role: 'first' })))
+  refused = Promise.race(runs)
+  const done = await Promise.all(runs)
   const said = done.map((d) => d.line).sort()
   assert.match(said[0]!, /^changed/)
   assert.match(said[1]!, /^failed .*of the same cluster is being initialised: nothing was done.*role: join/)
   const initialised = await Promise.all(both.map(async (bao) => (await bao.ask('sys/init')).data.initialized))
   assert.equal(initialised.sort(), [false, true])
+  for (const front of fronts) front.close()
   for (const bao of both) await bao.kill()
 })
 

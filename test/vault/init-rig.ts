@@ -27,7 +27,7 @@ export const newStore = () => {
 
 export const play = (...tasks: object[]) => JSON.stringify([{ hosts: 'all', gather_facts: false, tasks }])
 export const init = (address: string, store: string, more: object = {}) => ({
-  vault_init: { address, store, recipients, identity: identityFile, timeout: 20, config: '/none', ...more },
+  vault_init: { address, store, recipients, identity: identityFile, timeout: 60, config: '/none', ...more },
 })
 export const lines = (ran: Ran) =>
   ran.tasks.map(

@@ -132,7 +132,7 @@ async function refusals(bao: Bao): Promise<void> {
   }
   assert.match(
     await why({ token: 'canary-wrong-token' }),
-    /127\.0\.0\.1:\d+ does not know the token \| it is over, was revoked, or is of another server/,
+    /http:\/\/127\.\S+:\d+ does not know the token \| it is over, was revoked, or is of another server/,
   )
   assert.not.match(await why({ token: 'canary-wrong-token' }), /canary/)
   assert.match(await why({ token: 'canary\ntwo' }), /^failed: the header x-vault-token can't be sent: it holds a line/)

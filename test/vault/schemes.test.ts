@@ -9,6 +9,7 @@ import { run } from '../engine/scratch.ts'
 import { newAuthority } from '../host/certificates.ts'
 import { whyNoServers } from '../lab/bao.ts'
 import { answers, type BareBao, bareBao, ownSeal } from './bare-bao.ts'
+import { ownAddress } from './server-rig.ts'
 
 // A server that is asked by the wrong one of http and https, or whose certificate is another's: told at once, with the fix.
 
@@ -58,7 +59,8 @@ async function why(name: string, params: object): Promise<string> {
     const [task] = (await run(mode, JSON.stringify([{ hosts: 'all', gather_facts: false, tasks }]))).tasks
     told.push(`${task!.status}: ${task!.message} | ${task!.hint}`)
   }
-  assert.ok(Date.now() - from < 5000, `${name}: at once`)
+  // what waits does so for a minute at least
+  assert.ok(Date.now() - from < 30_000, `${name}: at once`)
   // what waits has something to do in a check
   if (!told[0]!.startsWith('ok') && !/^vault_node $/.test(name)) assert.is(told[0], told[1])
   return told[1]!
@@ -69,11 +71,11 @@ if (reason !== undefined) console.log(`SKIP servers with and without TLS: ${reas
 const check = (name: string, body: () => Promise<void>) => (reason === undefined ? test(name, body) : test.skip(name))
 
 check('http for a server that speaks TLS', async () => {
-  const bao = await withTls('IP:127.0.0.1')
+  const bao = await withTls(`IP:${ownAddress}`)
   const address = bao.address.replace('https:', 'http:')
   for (const [name, params] of Object.entries(modules())) {
     const said = await why(name, { ...params, address, ...(name.startsWith('vault_init') ? {} : { token: 'canary' }) })
-    assert.match(said, /^failed: .*127\.0\.0\.1:\d+ speaks TLS, and was asked without/, name)
+    assert.match(said, /^failed: .*127\.[\d.]+:\d+ speaks TLS, and was asked without/, name)
     assert.ok(said.endsWith(`| \`address: ${bao.address}\``), said)
   }
   const url = `${address}/v1/sys/health`
@@ -96,11 +98,11 @@ check('https for a server that does not', async () => {
   const address = bao.address.replace('http:', 'https:')
   for (const [name, params] of Object.entries(modules())) {
     const said = await why(name, { ...params, address, ...(name.startsWith('vault_init') ? {} : { token: 'canary' }) })
-    assert.match(said, /^failed: .*127\.0\.0\.1:\d+ does not speak TLS/, name)
+    assert.match(said, /^failed: .*127\.[\d.]+:\d+ does not speak TLS/, name)
     assert.ok(said.endsWith(`| \`address: ${bao.address}\``), said)
   }
   const url = `${address}/v1/sys/health`
-  assert.match(await why('wait_for', { url }), /does not speak TLS \| `url: http:\/\/127\.0\.0\.1/)
+  assert.match(await why('wait_for', { url }), /does not speak TLS \| `url: http:\/\/127\./)
   assert.match(await why('wait_for', { url: `${bao.address}/v1/sys/health`, status_code: [501] }), /^ok/)
   await bao.kill()
 })
