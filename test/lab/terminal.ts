@@ -28,7 +28,7 @@ export function onTerminal(
   answers: readonly (readonly [string, string])[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ status: number; screen: string }> {
-  const child = spawn('python3', ['-c', driver, JSON.stringify({ argv, answers, seconds: 20 })], {
+  const child = spawn('python3', ['-c', driver, JSON.stringify({ argv, answers, seconds: 60 })], {
     env: { ...process.env, TERM: 'xterm', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
