@@ -61,8 +61,8 @@ labSuite(
         // the others do not reach it any more: their leader's autopilot calls it healthy, and a voter, all the same
         const hcl = '/etc/vault.d/vault.hcl'
         onHost(lab, broken, `cp -p ${hcl} /root/hcl; sed -i '/cluster_addr/s/:8201/:8299/' ${hcl}`)
-        const ended = await site.run(1, 'apply', 'rolling.yml', '-e', 'vault_restart_timeout=8')
-        assert.match(ended, new RegExp(`failed ${broken}: restart : it votes again\\n.*knows no leader.*, after 8 s`))
+        const ended = await site.run(1, 'apply', 'rolling.yml', '-e', 'vault_restart_timeout=20')
+        assert.match(ended, new RegExp(`failed ${broken}: restart : it votes again\\n.*knows no leader.*, after 20 s`))
         assert.match(ended, new RegExp(`all hosts of a batch failed: ${broken}`))
         const now = site.pids()
         assert.is.not(at(broken, now), at(broken, before))

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { whyNoServers } from './bao.ts'
+import { untilHealth } from './bao-server.ts'
 import { older, ThreeHosts } from './cluster-rig.ts'
 import { onHost } from './hsm.ts'
 import { until } from './runbook.ts'
@@ -88,6 +89,7 @@ labSuite(
         const ill = site.names.find((host) => host !== first)!
         // the others do not reach it any more
         onHost(lab, ill, `sed -i '/cluster_addr/s/:8201/:8299/' ${hcl}; systemctl restart vault`)
+        await untilHealth(lab, ill, site.url(ill), 429)
         const pids = site.pids()
         const said = await site.run(1, 'apply', 'site.yml', '-e', 'vault_join_timeout=2')
         assert.match(

@@ -60,18 +60,23 @@ export function startWriting(urls: readonly string[], path: string, token: strin
 /** Those of the entries that are not there, or not as they were written. A standby may answer by itself, and know what was
  * written last a moment later. */
 export async function lost(url: string, path: string, token: string, names: readonly string[]): Promise<string[]> {
-  const missing: string[] = []
-  const left = [...names]
   const isThere = async (name: string) => {
     const said = await fetch(`${url}/v1/${path}/${name}`, { headers: { 'x-vault-token': token } })
     return ((await said.json()) as { data?: { word?: string } }).data?.word === name
   }
-  const look = async () => {
-    for (let name = left.shift(); name !== undefined; name = left.shift())
-      if (!(await isThere(name))) missing.push(name)
+  const missingOf = async (all: readonly string[]) => {
+    const [missing, left]: [string[], string[]] = [[], [...all]]
+    const look = async () => {
+      for (let name = left.shift(); name !== undefined; name = left.shift())
+        if (!(await isThere(name))) missing.push(name)
+    }
+    await Promise.all(Array.from({ length: 8 }, look))
+    return missing
   }
-  await Promise.all(Array.from({ length: 8 }, look))
-  if (missing.length > 0) await new Promise((r) => setTimeout(r, 1000))
-  const there = await Promise.all(missing.map(isThere))
-  return missing.filter((_, i) => !there[i])
+  let missing = await missingOf(names)
+  for (let tries = 0; missing.length > 0 && tries < 30; tries++) {
+    await new Promise((r) => setTimeout(r, 1000))
+    missing = await missingOf(missing)
+  }
+  return missing
 }
