@@ -6,6 +6,7 @@ import { baoRelease, whyNoServers } from './bao.ts'
 import { healthOf, initServer, startServer, untilHealth } from './bao-server.ts'
 import { makeKey, makeToken, onHost, placeLibrary, putTokensBack, takeTokensAway } from './hsm.ts'
 import type { Lab } from './lab.ts'
+import { until } from './runbook.ts'
 import { labSuite } from './suite.ts'
 
 const token = { label: 'lab', pin: 'canary-pin-4711', soPin: 'canary-so-4711' }
@@ -46,9 +47,10 @@ labSuite(
         assert.is((await kept()).data.word, 'kept')
 
         takeTokensAway(lab, 'h1')
-        assert.is.not(
-          lab.run('h1', ['sh', '-c', 'systemctl restart openbao; sleep 2; systemctl is-active openbao']).status,
-          0,
+        onHost(lab, 'h1', 'systemctl restart openbao')
+        await until(
+          'without its token it ends',
+          () => lab.run('h1', ['systemctl', 'is-failed', 'openbao']).status === 0,
         )
         assert.is(await healthOf(api), undefined, 'without its token it does not start')
         putTokensBack(lab, 'h1')

@@ -190,7 +190,7 @@ check('a library that crashes, hangs, lacks something or is none takes nothing d
     return at
   }
   fails({ library: made('aborts') }, /ended the program that used it, by signal 6 \(C_Initialize\)/)
-  fails({ library: made('hangs'), timeout: 1 }, /did not answer in time \(C_Initialize\)/)
+  fails({ library: made('hangs'), timeout: 5 }, /did not answer in time \(C_Initialize\)/)
   fails({ library: made('lacks') }, /needs what the controller does not have: libpart-of-runbook\.so/)
   fails({ library: conf }, /invalid ELF header|file too short/)
   fails({ library: '/nowhere.so' }, /there is no \/nowhere\.so/)

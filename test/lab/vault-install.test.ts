@@ -187,7 +187,7 @@ labSuite(
         onHost(
           lab,
           'h1',
-          `for i in 1 2 3 4 5 6 7 8 9; do curl -so /dev/null http://${address}:8099/ && exit; sleep 0.3; done`,
+          `for i in $(seq 100); do curl -so /dev/null http://${address}:8099/ && exit; sleep 0.3; done; exit 1`,
         )
         const url = `http://${address}:8099/vault_2.7.2_linux_amd64.zip`
         const bare = runTasks(lab, 'check', install({ url, binary: 'bao' }))
@@ -221,7 +221,7 @@ labSuite(
           lab,
           'h1',
           `systemd-run -q --unit=own -p WorkingDirectory=/srv python3 web.py ${address}; rm ${bao}
-for i in 1 2 3 4 5 6 7 8 9; do curl -kso /dev/null https://${address}:8443/ && exit; sleep 0.3; done`,
+for i in $(seq 100); do curl -kso /dev/null https://${address}:8443/ && exit; sleep 0.3; done; exit 1`,
         )
         const checksum = readFileSync(baoRelease('2.7.2').sums, 'utf8').slice(0, 64)
         const from = (path: string) => {
