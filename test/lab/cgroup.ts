@@ -17,7 +17,7 @@ export function intoOwnGroups(name: string): string {
 
 /** Takes the groups away; what ran in them was told to end and may take a moment. */
 export function removeGroups(name: string): void {
-  for (let tries = 0; tries < 50 && !hierarchies.every((at) => removeBelow(join(at, name))); tries++)
+  for (let tries = 0; tries < 500 && !hierarchies.every((at) => removeBelow(join(at, name))); tries++)
     spawnSync('sleep', ['0.02'])
 }
 

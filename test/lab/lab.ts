@@ -205,14 +205,14 @@ async function boot(host: LabHost, dir: string): Promise<void> {
   const said = () => readFileSync(join(at, 'console'), 'utf8').trim().split('\n').slice(-10).join('\n')
   await until(
     async () => child.exitCode !== null || (await answers(host.address)),
-    60_000,
+    180_000,
     () => `${host.name} does not answer: ${said()}`,
   )
   if (child.exitCode !== null) throw new Error(`${host.name} ended: ${said()}`)
   const nologin = () => `/proc/${leaderOf(at)}/root/run/nologin`
   await until(
     async () => leaderOf(at) !== undefined && !existsSync(nologin()),
-    30_000,
+    180_000,
     () => `${host.name} lets nobody in`,
   )
 }

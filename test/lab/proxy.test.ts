@@ -28,7 +28,7 @@ async function open(server: Server, options: ProxyOptions) {
 
 const closed = (client: Socket) => new Promise((r) => client.once('close', r))
 const until = async (test: () => boolean) => {
-  for (let i = 0; i < 400 && !test(); i++) await new Promise((r) => setTimeout(r, 5))
+  for (let i = 0; i < 4000 && !test(); i++) await new Promise((r) => setTimeout(r, 5))
   assert.ok(test(), 'it never came to that')
 }
 

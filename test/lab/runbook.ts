@@ -76,7 +76,7 @@ export function startRunbook(args: readonly string[], lab?: Lab, env: Record<str
 /** Waits for something to become so; fails after a while.
  * @param what in words, for the error.
  * @param unless nobody waits any more when this has settled. */
-export async function until(what: string, test: () => boolean, seconds = 20, unless?: Promise<unknown>): Promise<void> {
+export async function until(what: string, test: () => boolean, seconds = 60, unless?: Promise<unknown>): Promise<void> {
   let off = false
   void unless?.finally(() => {
     off = true
