@@ -132,7 +132,7 @@ export async function untilHealth(
   host: string,
   api: string,
   status: number | readonly number[],
-  seconds = 30,
+  seconds = 120,
 ): Promise<void> {
   let last: Health | undefined
   for (const end = Date.now() + seconds * 1000; Date.now() < end; await new Promise((r) => setTimeout(r, 100))) {

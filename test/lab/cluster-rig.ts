@@ -173,7 +173,7 @@ export class ThreeHosts {
  * @param leader its API, or that of one that forwards to it. */
 export async function untilAllVote(leader: string, token: string, count: number): Promise<void> {
   const state = `${leader}/v1/sys/storage/raft/autopilot/state`
-  for (const late = Date.now() + 60_000; Date.now() < late; await new Promise((r) => setTimeout(r, 500))) {
+  for (const late = Date.now() + 180_000; Date.now() < late; await new Promise((r) => setTimeout(r, 500))) {
     const said = await fetch(state, { headers: { 'x-vault-token': token } })
     const { data } = (await said.json()) as { data?: { healthy: boolean; voters: unknown[] } }
     if (data?.healthy && data.voters.length === count) return
