@@ -134,7 +134,7 @@ function namingOnly(task: Task, result: Raw['result']): Raw['result'] {
 
 /** Why a step failed: its exit status and the end of what it said. */
 export function stepFailure(summary: string, end: StepEnd): string {
-  if (end.outcome === 'timed-out') return `${summary}: it was ended after ${Math.round(end.ms / 1000)} s`
+  if (end.outcome === 'timed-out') return `${summary}: it was ended after ${end.limit} s`
   if (end.outcome === 'lost') return `${summary}: the connection was lost while it ran: ${fromBytes(end.stderr)}`
   if (end.outcome === 'not-started') return `${summary}: it was not started`
   if (end.status === undefined) return `${summary}: ${fromBytes(end.stderr)}`

@@ -23,7 +23,8 @@ export async function runCall(
   let timer: NodeJS.Timeout | undefined
   let stop: (() => void) | undefined
   const ended = new Promise<StepEnd>((resolve) => {
-    if (seconds !== undefined) timer = setTimeout(() => resolve(end('timed-out')), seconds * 1000)
+    if (seconds !== undefined)
+      timer = setTimeout(() => resolve({ ...end('timed-out'), limit: seconds }), seconds * 1000)
     stop = () => resolve(end('lost', 'it was interrupted'))
     killed.addEventListener('abort', stop)
   })

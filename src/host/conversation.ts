@@ -166,7 +166,8 @@ export class Conversation {
 
   #run({ step, timeout, onStart }: Order): Promise<StepEnd> {
     const script = `${stepScript(step as ShellStep, this.#shell)}\nexit $e`
-    return this.#endOf(step, this.#session.step(toBytes(script), timeout ?? step.timeout, onStart))
+    const limit = timeout ?? step.timeout
+    return this.#endOf(step, this.#session.step(toBytes(script), limit, onStart), limit)
   }
 
   #runTogether(orders: readonly Order[]): Promise<StepEnd>[] {
@@ -184,9 +185,10 @@ export class Conversation {
     return shellWith((bytes) => this.#session.blob(bytes))
   }
 
-  async #endOf(step: Step, ended: Promise<ScriptEnd>): Promise<StepEnd> {
+  async #endOf(step: Step, ended: Promise<ScriptEnd>, limit?: number): Promise<StepEnd> {
     try {
-      return stepEnd(step, await ended)
+      const end = await ended
+      return { ...stepEnd(step, end), ...(end.timedOut ? { limit } : {}) }
     } catch (e) {
       if (!(e instanceof SessionLost)) throw e
       // a shell that ended by itself started nothing; one that fell silent may have

@@ -88,6 +88,8 @@ export interface StepEnd {
   readonly stderr: Buffer
   /** It said more than is kept. */
   readonly cut?: boolean
+  /** Seconds that it was given, where it took longer. */
+  readonly limit?: number | undefined
   /** Milliseconds. */
   readonly ms: number
 }

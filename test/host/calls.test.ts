@@ -106,7 +106,7 @@ test('a time limit, a host that is lost and a fault of the module end a call; no
   }
   const end = async (step: Step) => (await talk.apply(orders([step]), []).ends[0]!)!
   const late = await end(call(waits, { timeout: 1 }))
-  assert.is(late.outcome, 'timed-out')
+  assert.equal([late.outcome, late.limit], ['timed-out', 1])
   await until(() => aborted === 1)
   const lost = await end(call(() => Promise.reject(new ConnectError('lost', 'the connection was lost: gone'))))
   assert.equal([lost.outcome, lost.stderr.toString()], ['lost', 'gone'])

@@ -225,7 +225,7 @@ async function killedShellTest(lab: Lab): Promise<void> {
     step: 'pgrep -o -f "^sh /tmp/runbook\\.[^ ]*/a"',
   }
   for (const [which, find] of Object.entries(pick)) {
-    const seconds = which === 'watcher' ? 3 : 5006
+    const seconds = which === 'watcher' ? 8 : 5006
     const run = startRunbook(['apply', waiting(seconds), '-l', 'h1', '--output', 'ndjson'], lab)
     await runsOn(lab, 'h1', `sleep ${seconds}`)
     assert.match(leftovers(lab, 'h1'), /\/srv\/\.runbook\./)
