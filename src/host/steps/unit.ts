@@ -120,14 +120,14 @@ $l";; *) l="$u ended right after its start:
 $l";; esac; printf '%s\\n' "$l" >&2; exit 1`
 
 /** Hundredths of a second that a service is watched: all of them where somebody said how long, otherwise no longer than it
- * is busy, since one that waits for work has started. */
+ * is busy, since one that waits for work has started. One that has just ended is up for systemd until that has heard of it. */
 const shortest = 20
 const longest = 100
 
 // systemd may still count the restarts of the time before: only another number is news
 const staysUp = (seconds: number | undefined) => `S() { l=$(($1 - c + b)); test $l -gt 0 || return 0
 test $l -lt 50 || l=50; test $l -ge 10 || l=0$l; sleep 0.$l 2>/dev/null || sleep 1; }
-B() { read -r _ n s _ 2>/dev/null <"/proc/$p/stat" || return 0; case "$n $s" in "(("*|*" R"|*" D") return 0;; esac; return 1; }
+B() { read -r _ n s _ 2>/dev/null <"/proc/$p/stat" || return 0; case "$n $s" in "(("*|*" R"|*" D"|*" Z") return 0;; esac; return 1; }
 C; S ${seconds === undefined ? shortest : Math.round(seconds * 100)}; while :; do C
 s=$(systemctl show --property=Type,RemainAfterExit,ActiveState,SubState,NRestarts,ConditionResult,MainPID -- "$u")
 case $s in *Type=oneshot*) case $s in *RemainAfterExit=no*) exit 0;; esac;; esac
