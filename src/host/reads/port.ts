@@ -159,6 +159,7 @@ async function withOwn(
 ): Promise<Shaken & { readonly more: OwnLook }> {
   const { createSecureContext } = await import('node:tls')
   try {
+    if (lacksPassword(own)) throw new Error('empty password')
     createSecureContext(ownOptions(own))
   } catch (e) {
     const unusable = (e as Error).message.split('\n')[0]!
@@ -166,6 +167,11 @@ async function withOwn(
   }
   const shaken = await shake(await opened(question, way), question, own)
   return { ...shaken, more: shaken.shown ? { certificate: shaken.shown } : {} }
+}
+
+/** OpenSSL tries the empty one then, which seems to fit one key of 256. */
+function lacksPassword(own: OwnCertificate): boolean {
+  return own.password === undefined && !('p12' in own) && /^(-----BEGIN |Proc-Type: 4,)ENCRYPTED/m.test(own.key)
 }
 
 function ownOptions(own: OwnCertificate) {
