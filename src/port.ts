@@ -128,12 +128,12 @@ function unusable(said: string): HsmProblem {
       'correct `tls_key_password`',
     ],
     [/key values mismatch/i, 'the certificate is not for this key', 'take the pair that belongs together'],
-    [/unsupported/i, 'the key is protected by a cipher that OpenSSL 3 no longer reads', 'export it anew, with AES-256'],
     [
-      /no start line|PEM|not enough data|wrong tag|asn1/i,
+      /no start line|PEM|not enough data|wrong tag|asn1|DECODER/i,
       'the certificate or key is damaged or of another format',
       'PEM for `tls_cert` and `tls_key`, PKCS #12 for `tls_p12`; of 256 wrong passwords one looks like this, too',
     ],
+    [/unsupported/i, 'the key is protected by a cipher that OpenSSL 3 no longer reads', 'export it anew, with AES-256'],
   ]
   const [, message, hint] = known.find(([pattern]) => pattern.test(said)) ?? [undefined, said, 'look at the files']
   return { message: `our certificate can't be used: ${message}`, hint: hint! }

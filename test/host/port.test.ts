@@ -184,6 +184,7 @@ test('what is wrong with our own files', async () => {
   assert.match(await own({ p12: p12Of(client, 'right'), password: 'wrong' }), /password of the PKCS #12 file is wrong/)
   assert.match(await own({ cert: client.cert, key: good.key }), /certificate is not for this key/)
   assert.match(await own({ cert: 'x', key: client.key }), /damaged or of another format/)
+  assert.match(await own({ cert: client.cert, key: 'x' }), /damaged or of another format/)
   assert.match(await own({ p12: Buffer.from('nothing').toString('base64') }), /damaged or of another format/)
   const legacy = spawnSync('openssl', ['list', '-providers', '-provider', 'legacy'], { encoding: 'utf8' }).status === 0
   if (legacy) {
