@@ -1,0 +1,5 @@
+import { test } from 'uvu'
+import { testsOnNode } from './nodes.ts'
+
+testsOnNode('24')
+test.run()
