@@ -145,7 +145,7 @@ export default defineModule({
       secret: shownHcl,
     })
     if ('failed' in steps) return steps
-    const warnings = [...hclTraps(stanzas, p.api_addr), ...('doubt' in program ? [program.doubt] : [])]
+    const warnings = [...hclTraps(stanzas, outside), ...('doubt' in program ? [program.doubt] : [])]
     return { steps, result: { path: p.path }, warnings }
   },
 })

@@ -32,8 +32,10 @@ export function shownHcl(content: Buffer): Buffer | undefined {
 
 const isYes = (value: unknown) => /^(1|t|true)$/i.test(String(value))
 
-/** What the vendor's guide does for a test and nobody should for real, and what does not fit together. */
-export function hclTraps(stanzas: readonly HclBlock[], apiAddr: string | undefined): string[] {
+/** What the vendor's guide does for a test and nobody should for real, and what does not fit together.
+ * @param settings outside of all stanzas */
+export function hclTraps(stanzas: readonly HclBlock[], settings: Readonly<Record<string, unknown>>): string[] {
+  const { api_addr: apiAddr, cluster_addr: clusterAddr } = settings
   const found: string[] = []
   const bodies = (...types: string[]) => stanzas.filter((s) => types.includes(s.type)).map((s) => s.body.attributes)
   for (const { path } of bodies('storage', 'ha_storage', 'backend'))
@@ -53,10 +55,15 @@ export function hclTraps(stanzas: readonly HclBlock[], apiAddr: string | undefin
       .filter((s) => s.type === 'listener' && s.labels[0] === 'tcp')
       .map((s) => (isYes(s.body.attributes.tls_disable) ? 'http' : 'https')),
   )
-  const [scheme] = /^https?(?=:)/.exec(apiAddr ?? '') ?? []
+  const [scheme] = /^https?(?=:)/.exec(String(apiAddr ?? '')) ?? []
   if (scheme !== undefined && schemes.size > 0 && !schemes.has(scheme))
     found.push(
       `api_addr is ${apiAddr}, and every listener takes ${scheme === 'http' ? 'TLS' : 'plain HTTP'} only: who is sent there gets no answer`,
+    )
+  const isOnRaft = stanzas.some((s) => ['storage', 'backend'].includes(s.type) && s.labels[0] === 'raft')
+  if (isOnRaft && !clusterAddr)
+    found.push(
+      'raft without `cluster_addr`: the server does not start, unless its environment has VAULT_CLUSTER_ADDR or BAO_CLUSTER_ADDR',
     )
   if (secretsInHcl(bodies('seal').map(({ pin }) => ({ pin })) as HclValue).length > 0)
     found.push('the PIN stands in the file: give it as VAULT_HSM_PIN in an environment file that only root may read')

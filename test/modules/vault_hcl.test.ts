@@ -57,7 +57,13 @@ test('the traps of the guide are told, wherever they stand', async () => {
   const told = async (params: object) => (await of(params)).warnings.map((w) => w.split(' ').slice(0, 4).join(' '))
   for (const at of ['/tmp/vault', '/var/tmp', '/tmp'])
     assert.equal(await told({ storage: { file: { path: at } } }), [`storage at ${at}: with`])
-  assert.equal(await told({ storage: { raft: { path: '/tmpfs/x' } } }), [])
+  const raft = { raft: { path: '/tmpfs/x' } }
+  const cluster_addr = 'https://127.0.0.1:8201'
+  // a server looks for it outside of its stanza
+  for (const storage of [raft, { raft: { ...raft.raft, cluster_addr } }])
+    assert.equal(await told({ storage }), ['raft without `cluster_addr`: the'])
+  for (const given of [{ cluster_addr }, { settings: { cluster_addr } }])
+    assert.equal(await told({ storage: raft, ...given }), [])
   for (const address of ['0.0.0.0:8200', '[::]:8200', ':8200'])
     for (const tls_disable of [true, 'true', 1, '1'])
       assert.equal(await told({ listener: [{ tcp: { address, tls_disable } }] }), [`the listener at ${address}`])
