@@ -280,4 +280,22 @@ test('a time limit that is over before its step began counts all the same', asyn
   assert.equal(left(), [])
 })
 
+test('where the host can store nothing more, a time limit and a connection that goes end what runs all the same', async () => {
+  const mark = join(scratch, 'full')
+  for (const shell of ['dash', 'busybox sh', 'mksh', 'bash'].filter((s) => has(s.split(' ')[0]!))) {
+    // where a directory is no file can be written, as where there is no room for it
+    const limited = open(shell)
+    const late = await limited.step(`mkdir "$d/l\${0##*/}"; exec sleep 306.${process.pid}`, 0.5)
+    assert.equal([late.timedOut, late.status !== 0], [true, true], shell)
+    await limited.close()
+    const cut = open(shell)
+    void cut.run(`mkdir "$d/k"; : >${mark}; exec sleep 307.${process.pid}`).catch(() => {})
+    await until(() => existsSync(mark))
+    await cut.kill()
+    await gone('30[67]')
+    rmSync(mark)
+  }
+  await cleared()
+})
+
 test.run()
