@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { longestTimeout } from '../language/playbook.ts'
 
 /** The options of everything that looks at hosts. */
 export interface HostOptions {
@@ -47,6 +48,12 @@ function positive(value: string): number {
   return n
 }
 
+function seconds(value: string): number {
+  const n = positive(value)
+  if (n > longestTimeout) throw new InvalidArgumentError(`it is at most ${longestTimeout}.`)
+  return n
+}
+
 export function withHostOptions(command: Command): Command {
   return command
     .addOption(list('-i, --inventory <path>', 'inventory, a file or folder; may be repeated', collect, places))
@@ -70,7 +77,7 @@ export function withRunOptions(command: Command): Command {
     .option('--ask-vault-token', 'ask for the token of Vault or OpenBao, instead of VAULT_TOKEN')
     .option('--accept-new', 'trust the key of a host that is met for the first time, and remember it')
     .option('--known-hosts <file>', 'the file of known host keys instead of ~/.ssh/known_hosts')
-    .option('-T, --timeout <seconds>', 'how long connecting may take', positive, 10)
+    .option('-T, --timeout <seconds>', 'how long connecting may take', seconds, 10)
     .option('--force-handlers', 'run notified handlers also on a host that failed')
     .option('--strict', 'count what never converges as failed')
     .option(

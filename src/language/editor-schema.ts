@@ -1,7 +1,7 @@
 import { type JsonSchema, mapValues, plainParam } from './json-schema.ts'
 import { includeKeys, playKeys, taskFileKeys, taskKeys } from './keys.ts'
 import { schemaWords } from './load-params.ts'
-import { orders } from './playbook.ts'
+import { longestTimeout, orders } from './playbook.ts'
 import type { ParamSchema, ParamsSchema } from './schema.ts'
 
 interface Described {
@@ -59,7 +59,7 @@ const described: Readonly<Record<string, readonly [schema: JsonSchema, descripti
   until: [condition, 'Expressions over what it registers: it is tried again until all hold.'],
   retries: [{ anyOf: [{ type: 'integer', minimum: 0 }, templated] }, 'How many times more it is tried; 3 without it.'],
   delay: [{ anyOf: [{ type: 'number', minimum: 0 }, templated] }, 'Seconds between two tries; 5 without it.'],
-  timeout: [{ type: 'number', exclusiveMinimum: 0 }, 'Seconds that its steps may take.'],
+  timeout: [{ type: 'number', exclusiveMinimum: 0, maximum: longestTimeout }, 'Seconds that its steps may take.'],
   affects: [
     { anyOf: [{ const: 'nothing' }, { type: 'array' }, templated] },
     'What a command touches at most: `nothing`, or paths and mappings with path, unit, package or user.',

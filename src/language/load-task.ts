@@ -7,7 +7,7 @@ import { isTemplated } from './interpolation.ts'
 import type { Item, MapItem, ScalarItem } from './item.ts'
 import { otherKey, otherModule, taskKeys, unsupported } from './keys.ts'
 import { type ModuleSet, type ModuleSpec, moduleName } from './module-set.ts'
-import type { Task, Value } from './playbook.ts'
+import { longestTimeout, type Task, type Value } from './playbook.ts'
 
 type Report = (d: Diagnostic) => void
 type Entry = MapItem['entries'][number]
@@ -214,8 +214,9 @@ function loadNotify(f: Fields): Value[] {
 function loadTimeout(f: Fields): number | undefined {
   const item = f.get('timeout')
   if (!item) return undefined
-  if (item.kind === 'scalar' && typeof item.value === 'number' && item.value > 0) return item.value
-  f.error('type', '`timeout` is a number of seconds', item.span)
+  const seconds = item.kind === 'scalar' && typeof item.value === 'number' ? item.value : 0
+  if (seconds > 0 && seconds <= longestTimeout) return seconds
+  f.error('type', `\`timeout\` is a number of seconds, more than 0 and at most ${longestTimeout}`, item.span)
   return undefined
 }
 

@@ -41,6 +41,9 @@ export interface Playbook {
 /** How many hosts of a play go at a time: so many, or a share of all, above 0 and at most 1. */
 export type Batch = { readonly hosts: number } | { readonly share: number }
 
+/** Seconds; with more a timer of Node ends at once. */
+export const longestTimeout = 2_147_483
+
 export const orders = ['inventory', 'reverse_inventory', 'sorted', 'reverse_sorted'] as const
 export type Order = (typeof orders)[number]
 

@@ -53,6 +53,8 @@ const wrong: readonly [args: string, message: RegExp, input?: string][] = [
   ['apply good.yml --fork 2', /unknown option '--fork'[\s\S]*Did you mean --forks/],
   ['apply good.yml -f 0', /a whole number from 1[\s\S]*fix: /],
   ['apply good.yml -f many', /a whole number from 1/],
+  ['apply good.yml -T 0', /a whole number from 1/],
+  ['apply good.yml -T 3000000', /at most 2147483/],
   ['apply good.yml --output xml', /Allowed choices are pretty, plain, ndjson/],
   ['apply good.yml -l', /argument missing/],
   ['apply nowhere.yml', /nowhere\.yml cannot be read: there is no such file/],
