@@ -45,7 +45,7 @@ const loop = (nonce: string, shell: string): string =>
     'S=; command -v setsid >/dev/null 2>&1 && S=setsid',
     // a script that was killed itself left what it made beside its places: $d/t says how it goes
     'T() { test -s "$d/t" && { . "$d/t"; : >"$d/t"; }; }',
-    'W() { for n in 1 2 3 4 5 6 7 8 9 10; do kill -0 $1 2>/dev/null || return 0; sleep 0.1 2>/dev/null || sleep 1; done; kill -KILL $1 2>/dev/null; }',
+    'W() { for n in $2 1 2 3 4 5 6 7 8 9 10; do kill -0 $1 2>/dev/null || return 0; sleep 0.1 2>/dev/null || sleep 1; done; kill -KILL $1 2>/dev/null; }',
     // the step's group first, then the loop itself, whose exit trap removes the directory unless it was killed. Where no file
     // can be made any more `:` would end the shell, and with it the watch: `echo` fails alone, here and at `t`
     'K() { echo >"$d/k"; test -s "$d/p" && read -r p <"$d/p" && kill -TERM "-$p" 2>/dev/null && W "-$p"; T; kill -TERM $$ 2>/dev/null && W $$; rm -rf "$d"; exit 0; }',
@@ -53,11 +53,12 @@ const loop = (nonce: string, shell: string): string =>
     tryOthers,
     'mkfifo "$d/f" || exit 95',
     'exec 5<&0 </dev/null',
+    // at `t` the group is read before the name: while that one still runs it is its group, and no later one's
     'D() { while read -r k i n; do case $k in ' +
       'b|s) R "$n" >"$d/$i" || { test -z "$r" && echo >"$d/y" && O && R "$n" >"$d/$i"; } || { rm -f "$d/$i"; : >"$d/w"; K; }; r=1; read -r z && test -z "$z" || K; test $k = b || echo "$i";; ' +
       'x) : >"$d/x";; ' +
-      't) echo >"$d/l$i"; test "$(cat "$d/c" 2>/dev/null)" = "$i" && read -r p <"$d/p" && ( { kill -TERM "-$p"; sleep 2; kill -KILL "-$p"; } >/dev/null 2>&1 & );; ' +
-      'q) echo q; exit 0;; ' +
+      't) echo >"$d/l$i"; read -r p <"$d/p" && test "$(cat "$d/c" 2>/dev/null)" = "$i" && { { kill -TERM "-$p"; W "-$p" "1 2 3 4 5 6 7 8 9 10"; } >/dev/null 2>&1 & };; ' +
+      'q) echo q; wait; exit 0;; ' +
       'esac; done; K; }',
     // the watcher alone writes to the queue: when it is gone, the loop ends too. The loop waits for its end: who hears that
     // the loop has ended may remove the user whose processes both are

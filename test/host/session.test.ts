@@ -280,6 +280,26 @@ test('a time limit that is over before its step began counts all the same', asyn
   assert.equal(left(), [])
 })
 
+test('when a session has ended after a time limit, no process of its loop is left', async () => {
+  for (const shell of ['dash', 'busybox sh', 'mksh', 'bash'].filter((s) => has(s.split(' ')[0]!))) {
+    const nonce = newNonce()
+    const session = new Session(openLocal(bootstrapCommand(nonce, shell)), nonce)
+    const ended = await session.step(`exec sleep 308.${process.pid}`, 0.3)
+    assert.is(ended.timedOut, true)
+    await session.close()
+    assert.is(spawnSync('pgrep', ['-f', nonce]).stdout.toString(), '', shell)
+  }
+})
+
+test('what does not heed the end of its time is killed', async () => {
+  const session = open()
+  const stays = `(trap '' TERM; exec sleep 309.${process.pid}) & exec sleep 310.${process.pid}`
+  const late = await session.step(stays, 0.3)
+  assert.is(late.timedOut, true)
+  await session.close()
+  await gone('3(09|10)')
+})
+
 test('where the host can store nothing more, a time limit and a connection that goes end what runs all the same', async () => {
   const mark = join(scratch, 'full')
   for (const shell of ['dash', 'busybox sh', 'mksh', 'bash'].filter((s) => has(s.split(' ')[0]!))) {
