@@ -191,12 +191,13 @@ async function halfFilesTest(lab: Lab): Promise<void> {
       for (const [n, allowed] of whole.entries())
         assert.ok(allowed.includes(stdout.split('\n')[n]!.split(' ')[0]!), `big${n + 1} is neither old nor new`)
       assert.equal(stdout.trim().split('\n').slice(whole.length), Array(whole.length).fill('640'))
-      // nor does the next run meet with what this one began
-      await nothingLeft(lab, 'h1')
+      // the next run may meet with what this one began, unless it is to tell why it failed
+      if ((i + 1) % 3 === 2) await nothingLeft(lab, 'h1')
     }
   } finally {
     await proxy.close()
   }
+  await nothingLeft(lab, 'h1')
   assert.is(runbook(['apply', plays[1]!, '-l', 'h1'], lab).status, 0)
   const again = runbook(['apply', plays[1]!, '-l', 'h1', '--output', 'ndjson'], lab)
   assert.is(again.status, 0)
